@@ -1,0 +1,125 @@
+"""All settings: one frozen object, read once from the environment, validated together.
+
+Every field is the variable ``SWITCHBOARD_<NAME>``; the broker alone keeps the name the
+Kafka world gave it, ``KAFKA_BOOTSTRAP_SERVERS``. Lists are JSON (``'["a","b"]'``).
+Secrets are masked in ``repr``. Defaults come from DOMAIN facts of the first tenant.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The environment does not describe a runnable process; the text names each variable."""
+
+
+class Mode(StrEnum):
+    """How much may happen at the helpdesk, most restrictive first."""
+
+    SHADOW = "shadow"
+    ROUTE_ONLY = "route_only"
+    LIVE = "live"
+
+
+class Settings(BaseSettings):
+    """What a process needs to know before it starts."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", frozen=True, extra="ignore")
+
+    bootstrap_servers: str = Field(
+        default="127.0.0.1:9092",
+        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "bootstrap_servers"),
+    )
+    """Comma-separated ``host:port`` of the brokers."""
+    partitions: int = Field(default=4, ge=1, le=1000)
+    """Partitions of every keyed topic. Forever: it decides where a ticket lives."""
+    replication: int = Field(default=1, ge=1, le=5)
+    """Copies of each partition; 3 in production, with ``min.insync.replicas`` 2."""
+    data_dir: Path = Path(".switchboard")
+    """Where local state lives: tables, logs, the embedded broker."""
+    instance: str = Field(default="0", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    """Name of this worker beside others of its stage; each has its own table folder."""
+    static_membership: bool = False
+    """Join the group under the instance's name. Only where a supervisor proves the old process
+    dead before it starts the new one: two live holders of one name evict each other for ever."""
+    tenant: str = Field(default="default", pattern=r"^[a-z0-9-]{1,32}$")
+
+    host: str = "127.0.0.1"
+    """Address that this process's HTTP server binds."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Port of this process's HTTP server; 0 = any free one, printed at the start."""
+
+    webhook_tokens: tuple[SecretStr, ...] = ()
+    """Accepted values of ``X-Middleware-Token``; several while one is being rotated."""
+    webhook_hmac_secrets: tuple[SecretStr, ...] = ()
+    """Secrets for ``X-Signature`` + ``X-Timestamp``."""
+    webhook_standard_secrets: tuple[SecretStr, ...] = ()
+    """Standard Webhooks secrets, ``whsec_`` + base64."""
+    webhook_sources: tuple[str, ...] = ("richpanel",)
+    """Names accepted in ``/webhooks/{source}``."""
+    ingress_rate: float = Field(default=200.0, gt=0)
+    """Webhooks per second and source that are accepted in the long run."""
+    ingress_burst: int = Field(default=2000, ge=1)
+    """Webhooks that a source may send at once before the rate applies."""
+    ingress_ack_timeout: float = Field(default=5.0, gt=0)
+    """Seconds the broker has to acknowledge a webhook before the answer is 503."""
+
+    mode: Mode = Mode.SHADOW
+    """What may happen at the helpdesk; the first start executes nothing."""
+    tag_prefix: str = Field(default="mw", pattern=r"^[a-z0-9]{1,16}$")
+    reply_channels: tuple[str, ...] = ("live_chat", "email", "email_widget")
+    """Channels that get automatic replies."""
+    bot_agent_id: str | None = None
+    """The helpdesk agent that our replies are sent as; without one no email is answered."""
+    own_author_ids: tuple[str, ...] = ()
+    """Further author ids whose messages are our own and must never be answered."""
+
+    richpanel_url: str = "https://api.richpanel.com"
+    richpanel_key: SecretStr = SecretStr("")
+    vendor_timeout: float = Field(default=10.0, gt=0)
+    """Total seconds for one vendor call: connect, send and read together."""
+    vendor_budget: int = Field(default=50, ge=1)
+    """Requests that the helpdesk allows per ``vendor_window``."""
+    vendor_window: float = Field(default=30.0, gt=0)
+    """Seconds of the helpdesk's budget window."""
+    act_concurrency: int = Field(default=16, ge=1)
+    """Tickets that one act worker has in hand at once."""
+    act_deadline: float = Field(default=300.0, gt=0)
+    """Seconds after which an action that keeps failing becomes a dead letter."""
+    reply_lease: float = Field(default=30.0, gt=0)
+    """Seconds in which a reserved reply must be sent, or it never is by this worker."""
+    reply_settle: float = Field(default=120.0, ge=0)
+    """Seconds after a lease before reading back tells whether a reply went out."""
+
+    openai_base_url: str | None = None
+    openai_api_key: SecretStr = SecretStr("")
+    openai_model: str = "gpt-5-mini"
+    openai_deadline: float = Field(default=10.0, gt=0)
+    """Total seconds for a classification by the model, all attempts together."""
+    classify_concurrency: int = Field(default=16, ge=1)
+
+    @property
+    def vendor_rate(self) -> float:
+        """Requests per second that the helpdesk allows in the long run."""
+        return self.vendor_budget / self.vendor_window
+
+
+def load_settings() -> Settings:
+    """Reads the environment once.
+
+    Raises:
+        SettingsError: some variable has no usable value; every one is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"SWITCHBOARD_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("unusable settings:\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,1 @@
+"""Faust made durable: batches, watermark, tables, one producer; nothing about tickets."""

@@ -1,0 +1,142 @@
+"""Every topic, in one table: name, key, value, cleanup, who writes and who reads.
+
+Names, partition counts and cleanup policies are state: changing one strands what is stored
+under the old one. All keyed topics have the same number of partitions, so a conversation has
+the same partition number at every stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.domain.events import (
+    AcceptedTicket,
+    ActionRequest,
+    Audit,
+    Decision,
+    Message,
+    Withheld,
+)
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic: what is on it and how long it stays.
+
+    `keyed` topics have the configured number of partitions, the others exactly one.
+    `retention_ms` applies to cleanup policy ``delete``; -1 keeps for ever.
+    """
+
+    name: str
+    key: str
+    value: type[Message] | str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    keyed: bool = True
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = 30 * DAY_MS
+    config: tuple[tuple[str, str], ...] = field(default=())
+
+    def partitions(self, keyed: int) -> int:
+        """How many partitions the topic has where keyed topics have `keyed`."""
+        return keyed if self.keyed else 1
+
+
+def _topic(name: str, **rest: object) -> TopicSpec:
+    return TopicSpec(name=f"switchboard.{name}.v1", **rest)  # type: ignore[arg-type]
+
+
+def dead_letters_of(spec: TopicSpec) -> TopicSpec:
+    """The topic that takes `spec`'s permanent failures, bytes and headers intact."""
+    return TopicSpec(
+        name=f"{spec.name}.dlq",
+        key=spec.key,
+        value="as on the original topic",
+        writers=spec.readers,
+        readers=("console",),
+        retention_ms=90 * DAY_MS,
+    )
+
+
+def changelog(stage: str, table: str, value: str) -> TopicSpec:
+    """The topic that a durable table is rebuilt from."""
+    return _topic(
+        f"{stage}-{table}-changelog",
+        key="table key",
+        value=value,
+        writers=(stage,),
+        readers=(stage,),
+        cleanup="compact",
+    )
+
+
+RECEIVED = _topic(
+    "tickets.received",
+    key="conversation id, or a hash of the body",
+    value="the webhook's body, as it came",
+    writers=("ingress",),
+    readers=("dedup",),
+)
+ACCEPTED = _topic(
+    "tickets.accepted",
+    key="conversation id",
+    value=AcceptedTicket,
+    writers=("dedup",),
+    readers=("classify",),
+)
+REQUESTED = _topic(
+    "actions.requested",
+    key="conversation id",
+    value=ActionRequest,
+    writers=("classify",),
+    readers=("act",),
+)
+WITHHELD = _topic(
+    "actions.withheld",
+    key="conversation id",
+    value=Withheld,
+    writers=("act",),
+    readers=("console",),
+)
+QUARANTINED = _topic(
+    "tickets.quarantined",
+    key="as received",
+    value="the webhook's body, as it came",
+    writers=("dedup",),
+    readers=("console",),
+    retention_ms=90 * DAY_MS,
+)
+AUDIT = _topic(
+    "audit.recorded",
+    key="conversation id or ingress id",
+    value=Audit,
+    writers=("ingress", "dedup", "classify", "act"),
+    readers=("observe", "console"),
+    retention_ms=90 * DAY_MS,
+)
+SEEN = changelog("dedup", "seen", "where the winner of an event id lies")
+DECISIONS = changelog("classify", "decisions", Decision.__name__)
+LEDGER = changelog("act", "ledger", "intent and done rows of each action")
+WINDOWS = changelog("observe", "windows", "counters and histograms of ten seconds")
+
+STAGE_SOURCES = {"dedup": RECEIVED, "classify": ACCEPTED, "act": REQUESTED, "observe": AUDIT}
+"""The topic that each stage consumes."""
+
+STAGE_CHANGELOGS = {"dedup": SEEN, "classify": DECISIONS, "act": LEDGER, "observe": WINDOWS}
+"""The changelog of each stage's table."""
+
+ALL: tuple[TopicSpec, ...] = (
+    RECEIVED,
+    ACCEPTED,
+    REQUESTED,
+    WITHHELD,
+    QUARANTINED,
+    AUDIT,
+    *(dead_letters_of(spec) for spec in STAGE_SOURCES.values()),
+    *STAGE_CHANGELOGS.values(),
+)
+
+BY_NAME = {spec.name: spec for spec in ALL}
