@@ -1,0 +1,49 @@
+"""The composition of a stage: its Faust app, its durable table, its producer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline import topics
+from pipeline.settings import Settings
+from pipeline.stream.app import DurableApp
+from pipeline.stream.guard import crash
+from pipeline.stream.producer import Producer
+from pipeline.stream.table import DurableTable
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What an agent is attached to."""
+
+    name: str
+    app: DurableApp
+    table: DurableTable
+    producer: Producer
+
+
+def make_stage(name: str, table: str, settings: Settings) -> Stage:
+    """Builds the stage `name`; call it inside the event loop that will run it.
+
+    App ids, table names and topics are state: renaming one loses what is stored under it.
+    """
+    folder = settings.data_dir / "tables" / f"{name}-{settings.instance}"
+    app = DurableApp(
+        f"switchboard-{name}",
+        bootstrap_servers=settings.bootstrap_servers,
+        folder=folder,
+        group_instance_id=f"{name}-{settings.instance}" if settings.static_membership else None,
+    )
+    durable = DurableTable(
+        table,
+        changelog=topics.STAGE_CHANGELOGS[name].name,
+        folder=folder,
+        bootstrap_servers=settings.bootstrap_servers,
+    )
+    app.durable.append(durable)
+    producer = Producer(
+        settings.bootstrap_servers,
+        client_id=f"switchboard-{name}-{settings.instance}",
+        on_fatal=lambda code: crash("producer", code=code),
+    )
+    return Stage(name, app, durable, producer)

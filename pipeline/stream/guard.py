@@ -1,0 +1,35 @@
+"""Crash-only: what cannot be made durable ends the process, and the supervisor starts anew.
+
+Exit codes: 0 stopped as asked, 64 wrong use, 70 (EX_SOFTWARE) something failed that only a fresh
+start mends, 78 (EX_CONFIG) topics or settings do not fit and a restart will not help.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+EXIT_CRASH = 70
+EXIT_CONFIG = 78
+
+
+def crash(where: str, error: BaseException | None = None, *, code: str = "") -> None:
+    """Ends the process now, with exit code 70.
+
+    No cleanup runs: every clean-up handler is a place where half-done work could still be
+    committed, while the restart path is exercised by every crash.
+    """
+    log.critical(
+        "infrastructure failure, the process ends",
+        extra={"fields": {"where": where, "code": code or type(error).__name__}},
+        exc_info=error,
+    )
+    logging.shutdown()
+    os._exit(EXIT_CRASH)
+
+
+Crash = Callable[[str, BaseException], None]
+"""What is called when work cannot go on: `crash` in a process, a recorder in a test."""
