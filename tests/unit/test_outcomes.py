@@ -1,0 +1,40 @@
+import pytest
+
+from pipeline.domain.events import Outcome
+from pipeline.domain.outcomes import StepEnd, StepResult, terminal_outcome
+
+R, A, W, T, F = (
+    StepEnd.ROUTED,
+    StepEnd.REPLIED,
+    StepEnd.WITHHELD,
+    StepEnd.TRIAGED,
+    StepEnd.FAILED,
+)
+
+
+@pytest.mark.parametrize(
+    ("ends", "triage", "outcome"),
+    [
+        pytest.param([R], False, Outcome.ACTED, id="routed, no reply planned"),
+        pytest.param([R, A], False, Outcome.ACTED, id="routed and replied"),
+        pytest.param([R, W], False, Outcome.WITHHELD, id="routed, the planned reply withheld"),
+        pytest.param([W, W], False, Outcome.WITHHELD, id="shadow mode"),
+        pytest.param([W], True, Outcome.WITHHELD, id="a fallback in shadow mode: no tag stands"),
+        pytest.param([R], True, Outcome.TRIAGED, id="a fallback with its tag set"),
+        pytest.param([R, W], True, Outcome.TRIAGED, id="a fallback with its tag set, no reply"),
+        pytest.param([R, T], False, Outcome.TRIAGED, id="not known whether the reply went out"),
+        pytest.param([W, T], False, Outcome.TRIAGED, id="a human beats withheld"),
+        pytest.param([F], False, Outcome.DEAD_LETTERED, id="the route was given up"),
+        pytest.param([F, T], True, Outcome.DEAD_LETTERED, id="a dead letter beats all"),
+        pytest.param([R, F], False, Outcome.DEAD_LETTERED, id="the reply was given up"),
+    ],
+)
+def test_a_plan_ends_where_it_needs_a_person_most(
+    ends: list[StepEnd], triage: bool, outcome: Outcome
+) -> None:
+    assert terminal_outcome([StepResult(end) for end in ends], triage=triage) is outcome
+
+
+def test_an_empty_plan_has_no_outcome() -> None:
+    with pytest.raises(ValueError, match="its plan was empty"):
+        terminal_outcome([], triage=False)
