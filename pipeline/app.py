@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from pipeline import topics
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
 from pipeline.stream.guard import crash
-from pipeline.stream.producer import Producer
+from pipeline.stream.producer import Producer, Sender
+from pipeline.stream.restore import Changelog
 from pipeline.stream.table import DurableTable
 
 
@@ -19,7 +21,7 @@ class Stage:
     name: str
     app: DurableApp
     table: DurableTable
-    producer: Producer
+    producer: Sender
 
 
 def make_stage(name: str, table: str, settings: Settings) -> Stage:
@@ -38,7 +40,7 @@ def make_stage(name: str, table: str, settings: Settings) -> Stage:
         table,
         changelog=topics.STAGE_CHANGELOGS[name].name,
         folder=folder,
-        bootstrap_servers=settings.bootstrap_servers,
+        open_changelog=functools.partial(Changelog, settings.bootstrap_servers),
     )
     app.durable.append(durable)
     producer = Producer(

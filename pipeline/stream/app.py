@@ -67,6 +67,8 @@ class DurableApp(faust.App):  # type: ignore[misc]
             broker_request_timeout=90.0,
             stream_wait_empty=True,
             stream_recovery_delay=0.0,
+            # No Faust tables, so no standbys: the plain round-robin assignor is used.
+            table_standby_replicas=0,
             **conf,
         )
         self.durable: list[DurableTable] = []

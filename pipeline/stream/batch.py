@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ class Record(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102
 
 
+class AssignmentEnded(Exception):
+    """The partition was taken away; what was begun for it is left to the next owner."""
+
+
 class Assignment:
     """One partition for one generation of the group: what was fetched, what is durable.
 
@@ -44,7 +49,7 @@ class Assignment:
         self.generation = generation
         self.position = position
         """The next offset to hand out; None until the committed offset is known."""
-        self.is_current = True
+        self._ended = asyncio.Event()
         self.watermark = Watermark()
         self.on_progress: Callable[[], None] = lambda: None
         self._running = 0
@@ -83,6 +88,26 @@ class Assignment:
         """Everything about `offset` is durable."""
         self.watermark.finish(offset)
         self.on_progress()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this process still owns the partition in this generation."""
+        return not self._ended.is_set()
+
+    def end(self) -> None:
+        """The generation is over; whoever sleeps in this assignment's name wakes up."""
+        self._ended.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits without holding up a rebalance.
+
+        Raises:
+            AssignmentEnded: the partition was taken away before or while waiting.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), max(0.0, seconds))
+        if self._ended.is_set():
+            raise AssignmentEnded
 
     @contextmanager
     def running(self) -> Iterator[None]:

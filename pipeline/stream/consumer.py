@@ -98,7 +98,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         Queued work is skipped by its handlers from here on (`Batch.is_current` is False).
         """
         for mine in self._assignments.values():
-            mine.is_current = False
+            mine.end()
         waiting = [asyncio.ensure_future(mine.wait_idle()) for mine in self._assignments.values()]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=REVOKE_PATIENCE)

@@ -7,11 +7,12 @@ own lane, and the watermark of the partition follows by itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from pipeline.stream.batch import Assignment, Batch, Record
+from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
 from pipeline.stream.guard import Crash
 
 T = TypeVar("T")
@@ -78,7 +79,8 @@ async def lanes(
 ) -> None:
     """Feeds every record of `batches` to `work` in a lane of its key.
 
-    `work` returns when everything about the record is durable. Records of a partition that was
+    `work` returns when everything about the record is durable, or raises `AssignmentEnded` to leave
+    it to the next owner. Records of a partition that was
     taken away are skipped before they start; what runs may finish, see `Assignment`.
     """
 
@@ -86,7 +88,7 @@ async def lanes(
         record, assignment = item
         if not assignment.is_current:
             return
-        with assignment.running():
+        with assignment.running(), contextlib.suppress(AssignmentEnded):
             await work(record, assignment)
             assignment.finish(record.offset)
 

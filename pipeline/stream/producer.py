@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import confluent_kafka
 
@@ -43,6 +44,14 @@ class DeliveryError(Exception):
         super().__init__(f"the broker did not acknowledge: {code}")
         self.code = code
         self.is_retriable = is_retriable
+
+
+class Sender(Protocol):
+    """Whatever makes records durable; `Producer` in a process, a log in memory in a test."""
+
+    async def send(self, records: Sequence[Outgoing]) -> list[Delivered]:
+        """Returns where each record lies once all are acknowledged; see `Producer.send`."""
+        ...
 
 
 class Producer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import confluent_kafka
 
@@ -18,7 +19,20 @@ class RestoreError(Exception):
     """A changelog cannot be read; the text names it and the broker's reason."""
 
 
-class Changelog:
+class ChangelogReader(AbstractContextManager["ChangelogReader"], Protocol):
+    """One changelog partition up to the end that it had when it was opened."""
+
+    @property
+    def end(self) -> int:
+        """One above the last offset."""
+        ...
+
+    def read(self, position: int) -> Iterator[tuple[Rows, int]]:
+        """Slabs of rows from `position` to the end, each with the last offset it reaches."""
+        ...
+
+
+class Changelog(ChangelogReader):
     """One partition of a changelog topic, read from any offset to its end.
 
     The end is taken once, at the start: only the owner of the partition writes to it, so nothing
@@ -38,12 +52,17 @@ class Changelog:
             }
         )
         try:
-            self.begin, self.end = self._consumer.get_watermark_offsets(
+            self.begin, self._end = self._consumer.get_watermark_offsets(
                 self._where, timeout=_TIMEOUT
             )
         except confluent_kafka.KafkaException as error:
             self._consumer.close()
             raise RestoreError(f"{topic}[{partition}]: {error.args[0].name()}") from None
+
+    @property
+    def end(self) -> int:
+        """One above the last offset when the changelog was opened."""
+        return self._end
 
     def __enter__(self) -> Self:
         return self

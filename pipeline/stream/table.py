@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rocksdict import (
@@ -21,8 +21,8 @@ from rocksdict import (
     WriteBatch,
 )
 
-from pipeline.stream.producer import Outgoing, Producer
-from pipeline.stream.restore import Changelog
+from pipeline.stream.producer import Outgoing, Sender
+from pipeline.stream.restore import ChangelogReader
 from pipeline.stream.watermark import Watermark
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def _options() -> Options:
     options.set_keep_log_file_num(2)
     blocks = BlockBasedOptions()
     blocks.set_block_cache(_CACHE)
-    blocks.set_bloom_filter(10, False)  # noqa: FBT003 - rocksdict takes it by position only
+    blocks.set_bloom_filter(10, block_based=False)
     options.set_block_based_table_factory(blocks)
     return options
 
@@ -134,11 +134,18 @@ class DurableTable:
     a zero byte.
     """
 
-    def __init__(self, name: str, *, changelog: str, folder: Path, bootstrap_servers: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        changelog: str,
+        folder: Path,
+        open_changelog: Callable[[str, int], ChangelogReader],
+    ) -> None:
         self.name = name
         self.changelog = changelog
         self._folder = folder / name
-        self._bootstrap = bootstrap_servers
+        self._open_changelog = open_changelog
         self._partitions: dict[int, _Partition] = {}
         self._owned: set[int] = set()
         self._settling: dict[int, asyncio.Task[None]] = {}
@@ -173,7 +180,7 @@ class DurableTable:
 
     def _catch_up(self, partition: int, store: Store) -> Store:
         """Applies what the changelog has beyond the store; a store ahead of it is rebuilt."""
-        with Changelog(self._bootstrap, self.changelog, partition) as changelog:
+        with self._open_changelog(self.changelog, partition) as changelog:
             if store.position > changelog.end:
                 log.warning(
                     "local table is ahead of its changelog and is rebuilt",
@@ -227,7 +234,7 @@ class DurableTable:
         self,
         partition: int,
         puts: Mapping[bytes, bytes | None],
-        producer: Producer,
+        producer: Sender,
         *,
         outputs: Sequence[Outgoing] = (),
     ) -> None:

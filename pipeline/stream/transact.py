@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pipeline.stream.batch import Batch
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import Lanes
-from pipeline.stream.producer import Outgoing, Producer
+from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
 
 
@@ -30,7 +30,7 @@ async def transact(
     decide: Callable[[Batch], Awaitable[Effects] | Effects],
     *,
     table: DurableTable,
-    producer: Producer,
+    producer: Sender,
     on_crash: Crash,
 ) -> None:
     """Runs `decide` over each batch; partitions side by side, one partition in order.

@@ -1,0 +1,1 @@
+"""What happens to an event, one small file a stage."""

@@ -1,0 +1,188 @@
+"""`python -m agents STAGE`: one stage as a process; the only place that names vendor clients.
+
+Prints one JSON line when it is ready. Exit codes: `pipeline.stream.guard`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import uvloop
+from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.webhook import read_webhook
+
+from agents import windows_query
+from agents.act import Acting, Policy, attach_act
+from agents.calls import Calls
+from agents.classify import Classification, attach_classify
+from agents.dedup import attach_dedup
+from agents.gate import Gate
+from agents.observe import attach_observe
+from agents.reply import Replier
+from agents.status import Route, StatusServer, status_routes
+from pipeline import topics
+from pipeline.app import Stage, make_stage
+from pipeline.clients.openai_classifier import OpenAIClassifier
+from pipeline.clients.richpanel import Richpanel
+from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.stream import admin
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
+from pipeline.telemetry import configure_logging
+from tables import decisions, ledger, seen, windows
+
+log = logging.getLogger("agents")
+
+EXIT_USAGE = 64
+
+
+def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
+    """The dedup stage."""
+    stage = make_stage("dedup", seen.NAME, settings)
+    own = frozenset({*settings.own_author_ids, *filter(None, [settings.bot_agent_id])})
+
+    def read(source: str, body: bytes) -> Any:
+        return read_webhook(source, body, own_author_ids=own)
+
+    attach_dedup(stage, read=read, tenant=settings.tenant, now=time.time, on_crash=crash)
+    return stage, {}
+
+
+def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
+    """The classify stage; without an API key the rules decide alone."""
+    stage = make_stage("classify", decisions.NAME, settings)
+    classifier = OpenAIClassifier(settings) if settings.openai_api_key.get_secret_value() else None
+    work = Classification(
+        stage, classifier=classifier, tag_prefix=settings.tag_prefix, now=time.time
+    )
+    attach_classify(stage, work, concurrency=settings.classify_concurrency, on_crash=crash)
+    return stage, {}
+
+
+def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
+    """The act stage."""
+    stage = make_stage("act", ledger.NAME, settings)
+    gate = Gate(
+        "richpanel",
+        TokenBucket(rate=settings.vendor_rate, burst=settings.vendor_budget),
+        monotonic=time.monotonic,
+    )
+    calls = Calls(
+        gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
+    )
+    helpdesk = Richpanel(settings)
+    replier = Replier(
+        ledger.LedgerTable(stage.table, stage.producer),
+        helpdesk,
+        calls,
+        worker=settings.instance,
+        lease=settings.reply_lease,
+        settle=settings.reply_settle,
+        now=time.time,
+        monotonic=time.monotonic,
+    )
+    policy = Policy(
+        mode=settings.mode.value,
+        tag_prefix=settings.tag_prefix,
+        reply_channels=settings.reply_channels,
+        has_bot_agent=settings.bot_agent_id is not None,
+    )
+    work = Acting(stage, helpdesk, calls, replier, policy=policy, now=time.time)
+    attach_act(stage, work, concurrency=settings.act_concurrency, on_crash=crash)
+    return stage, {}
+
+
+def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
+    """The observe stage, which also answers /windows."""
+    stage = make_stage("observe", windows.NAME, settings)
+    attach_observe(stage, now=time.time, on_crash=crash)
+    table = windows.WindowsTable(stage.table)
+    return stage, {"/windows": windows_query.route(table, now=time.time)}
+
+
+BUILDERS: dict[str, Callable[[Settings], tuple[Stage, Mapping[str, Route]]]] = {
+    "dedup": build_dedup,
+    "classify": build_classify,
+    "act": build_act,
+    "observe": build_observe,
+}
+
+
+async def run(name: str, settings: Settings) -> int:
+    """Runs a stage until SIGTERM or SIGINT; the exit code."""
+    mismatches = await asyncio.to_thread(
+        admin.check, settings.bootstrap_servers, topics.plans(settings)
+    )
+    if mismatches:
+        sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
+        return EXIT_CONFIG
+    stage, routes = BUILDERS[name](settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = StatusServer(
+        {**status_routes(lambda: stage.app.is_ready), **routes},
+        host=settings.host,
+        port=settings.port,
+    )
+    serving = asyncio.create_task(server.serve())
+    await stage.app.start()
+    announce = asyncio.create_task(_announce(name, stage, server))
+    # What lives now lives for ever: keeping it out of every later collection saves its cost.
+    gc.freeze()
+    code = await _until(stop, stage)
+    announce.cancel()
+    if code:
+        crash(name, RuntimeError("the Faust app crashed"))
+    await stage.app.stop()
+    await stage.producer.close()
+    await stage.table.close()
+    server.should_exit = True
+    await serving
+    return code
+
+
+async def _announce(name: str, stage: Stage, server: StatusServer) -> None:
+    while not (stage.app.is_ready and server.started):
+        await asyncio.sleep(0.05)
+    line = {"ready": True, "stage": name, "url": server.url}
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def _until(stop: asyncio.Event, stage: Stage) -> int:
+    """0 when asked to stop, 70 when the Faust app has crashed by itself."""
+    while not stop.is_set():
+        if stage.app.crashed or stage.app.should_stop:
+            return EXIT_CRASH
+        try:
+            await asyncio.wait_for(stop.wait(), 0.5)
+        except TimeoutError:
+            continue
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Reads the settings and runs the stage that `arguments` name."""
+    if len(arguments) != 1 or arguments[0] not in BUILDERS:
+        sys.stderr.write(f"usage: python -m agents {{{','.join(BUILDERS)}}}\n")
+        return EXIT_USAGE
+    configure_logging()
+    try:
+        settings = load_settings()
+        return uvloop.run(run(arguments[0], settings))
+    except (SettingsError, admin.BrokerUnreachable) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

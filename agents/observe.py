@@ -1,0 +1,54 @@
+"""audit.recorded -> windows of ten seconds."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from pipeline import telemetry, topics
+from pipeline.app import Stage
+from pipeline.domain.events import Audit, UnreadableValue
+from pipeline.domain.windows import fold, window_start
+from pipeline.stream.batch import Batch
+from pipeline.stream.dead_letter import dead_letter
+from pipeline.stream.guard import Crash
+from pipeline.stream.producer import Outgoing
+from pipeline.stream.transact import Effects, transact
+from tables.windows import WindowsTable
+
+
+def attach_observe(stage: Stage, *, now: Callable[[], float], on_crash: Crash) -> Any:
+    """Adds the agent to the stage's app and returns it."""
+    windows = WindowsTable(stage.table)
+    decide = functools.partial(fold_batch, windows=windows, now=now)
+
+    @stage.app.agent(stage.app.batches(topics.AUDIT.name), name="observe")  # type: ignore[untyped-decorator]
+    async def observe(batches: Any) -> None:
+        """Folds the audit trail into tumbling windows, each record once."""
+        await transact(
+            batches, decide, table=stage.table, producer=stage.producer, on_crash=on_crash
+        )
+
+    return observe
+
+
+def fold_batch(batch: Batch, *, windows: WindowsTable, now: Callable[[], float]) -> Effects:
+    """The windows that one batch changes; an unreadable record goes to the dead letters."""
+    by_window: dict[int, list[tuple[int, Audit]]] = defaultdict(list)
+    letters: list[Outgoing] = []
+    for record in batch.records:
+        try:
+            audit = Audit.parse(record.value)
+        except UnreadableValue as error:
+            letters.append(
+                dead_letter(record, stage="observe", reason=error.reason, failed_at=now())
+            )
+            continue
+        # Broker time decides the window: a worker's own clock may be wrong.
+        by_window[window_start(record.timestamp / 1000)].append((record.offset, audit))
+    stored = windows.load(batch.partition, by_window)
+    folded = [fold(stored.get(start), start, audits) for start, audits in by_window.items()]
+    telemetry.STAGE_RECORDS.labels("observe").inc(len(batch.records))
+    return Effects(windows.puts(folded), letters)

@@ -1,0 +1,69 @@
+"""Records as the stages produce them: CloudEvents headers, the trace carried on, audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pipeline import telemetry, topics
+from pipeline.domain.events import Audit, Message
+from pipeline.stream.batch import Record
+from pipeline.stream.producer import Outgoing
+
+CARRIED = ("traceparent", "sb-ingress-id", "sb-received-at")
+"""Headers that go with an event through every stage: a dead letter must still name its webhook."""
+
+
+def header(record: Record, name: str) -> str | None:
+    """The last header `name` of a record as text, None when absent or not UTF-8."""
+    for key, value in reversed(record.headers):
+        if key == name:
+            return value.decode("utf-8", "replace")
+    return None
+
+
+def ingress_id(record: Record) -> str:
+    """The webhook that a record came of; its own coordinates where the header is missing."""
+    return header(record, "sb-ingress-id") or f"{record.partition}-{record.offset}"
+
+
+def outgoing(
+    spec: topics.TopicSpec,
+    message: Message,
+    *,
+    key: bytes | None,
+    cause: Record,
+    id_: str,
+    at: float,
+) -> Outgoing:
+    """`message` on its topic; `cause` is the record it came of, `at` unix seconds."""
+    headers: list[tuple[str, bytes]] = [
+        ("ce_id", id_.encode()),
+        ("ce_source", b"switchboard"),
+        ("ce_type", spec.name.encode()),
+        ("ce_specversion", b"1.0"),
+        ("ce_time", datetime.fromtimestamp(at, UTC).isoformat().encode()),
+        ("content-type", b"application/json"),
+    ]
+    for name in CARRIED:
+        value = header(cause, name)
+        if value is not None:
+            headers.append((name, value.encode()))
+    return Outgoing(spec.name, key, message.to_bytes(), headers)
+
+
+def audited(audits: Sequence[Audit], cause: Record) -> list[Outgoing]:
+    """Audit records, on the partition of the conversation that caused them."""
+    for audit in audits:
+        telemetry.AUDITS.labels(audit.stage, audit.what).inc()
+    return [
+        outgoing(
+            topics.AUDIT,
+            audit,
+            key=cause.key,
+            cause=cause,
+            id_=f"{audit.ingress_id}:{audit.stage}:{audit.what}",
+            at=audit.at,
+        )
+        for audit in audits
+    ]

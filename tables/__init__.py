@@ -1,0 +1,1 @@
+"""What the stream remembers: the rows of each stage's durable table."""

@@ -1,0 +1,31 @@
+"""Event id -> the first decision about it. Owned by `classify`.
+
+A redelivery reuses the decision: a second model call could say something else, and then one
+event would have two plans.
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.events import Decision
+from pipeline.stream.producer import Sender
+from pipeline.stream.table import DurableTable
+
+NAME = "decisions"
+
+
+class DecisionsTable:
+    """Typed rows over the durable table."""
+
+    def __init__(self, table: DurableTable, producer: Sender) -> None:
+        self.table = table
+        self._producer = producer
+
+    async def first(self, partition: int, event_id: str) -> Decision | None:
+        """The stored decision, if there is one; waits for the partition's restore."""
+        await self.table.ready(partition)
+        row = self.table.get(partition, event_id.encode())
+        return None if row is None else Decision.parse(row)
+
+    async def keep(self, partition: int, event_id: str, decision: Decision) -> None:
+        """Makes the decision durable; only then may it be forwarded."""
+        await self.table.commit(partition, {event_id.encode(): decision.to_bytes()}, self._producer)
