@@ -1,0 +1,260 @@
+"""The helpdesk Richpanel (DOMAIN section 2) as `pipeline.ports.Helpdesk`.
+
+Not known of Richpanel: whether it honours an idempotency key, and whether a read straight after
+a write shows it. Nothing here relies on either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pipeline.clients.vendor_http import VendorHttp
+from pipeline.domain.permit import EMAIL_CHANNELS
+from pipeline.ports import Comment, Permanent, TicketState, Transient
+from pipeline.settings import Settings
+
+_DIRECTORY_SECONDS = 3600.0
+_PER_PAGE = 100
+_MOST_PAGES = 50
+
+_MOMENT = TypeAdapter(datetime)
+
+
+class _Wire(BaseModel):
+    """What all parts of an answer share: ids may come as numbers, more fields may come."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore")
+
+
+class _CommentVia(_Wire):
+    is_operator: bool = Field(default=False, alias="isOperator")
+
+
+class _Comment(_Wire):
+    id: str
+    body: str | None = None
+    plain_body: str | None = None
+    created_at: Any = None
+    via: _CommentVia | None = None
+
+
+class _Via(_Wire):
+    channel: str = "unknown"
+
+
+class _Ticket(_Wire):
+    id: str
+    status: str
+    assignee_id: str | None = None
+    via: _Via = _Via()
+    tags: list[Any] | None = None
+    comments: list[_Comment] | None = None
+
+
+class Richpanel:
+    """One Richpanel account.
+
+    `apply_route` replaces the whole set of tags where that saves a call, so a tag that somebody
+    adds between `ticket` and `apply_route` can be lost: read just before writing.
+
+    Args:
+        base_url: ``https://host`` without path.
+        key: of the API.
+        bot_agent_id: the agent that messages are sent as; None = no email is answered.
+        timeout: total seconds of one call.
+        on_remaining: is told how many requests the current window still allows.
+        clock: monotonic seconds, for the age of the lists of teams and tags.
+        now: unix seconds, for ``Retry-After`` as a date.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        key: str,
+        bot_agent_id: str | None,
+        timeout: float,
+        on_remaining: Callable[[int], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._bot_agent_id = bot_agent_id
+        self._on_remaining = on_remaining
+        self._http = VendorHttp(
+            vendor="richpanel",
+            base_url=base_url,
+            headers={"x-richpanel-key": key},
+            timeout=timeout,
+            on_response=self._tell_remaining,
+            now=now,
+        )
+        self._teams = _Directory(lambda: self._list("/v1/teams", "team"), clock)
+        self._tags = _Directory(self._tag_ids, clock)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, on_remaining: Callable[[int], None] | None = None
+    ) -> Self:
+        """The account that the settings name."""
+        return cls(
+            base_url=settings.richpanel_url,
+            key=settings.richpanel_key.get_secret_value(),
+            bot_agent_id=settings.bot_agent_id,
+            timeout=settings.vendor_timeout,
+            on_remaining=on_remaining,
+        )
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+    async def ticket(self, ticket_id: str) -> TicketState:
+        """The ticket as it is now, comments oldest first, tags as lower-case names."""
+        answer = await self._http.read(f"/v1/tickets/{_segment(ticket_id)}")
+        try:
+            ticket = _Ticket.model_validate(answer.get("ticket"))
+        except ValidationError:
+            raise Transient("garbage_ticket") from None
+        return TicketState(
+            id=ticket.id,
+            status=ticket.status,
+            channel=ticket.via.channel,
+            tags=await self._tag_names(ticket.tags or []),
+            assignee_id=ticket.assignee_id,
+            comments=_in_order(ticket.comments or []),
+        )
+
+    async def team_ids(self) -> dict[str, str]:
+        """Team name -> id; read once an hour."""
+        return dict(await self._teams.get())
+
+    async def apply_route(
+        self, ticket: TicketState, *, team_id: str, tags: tuple[str, ...]
+    ) -> None:
+        """Assigns the ticket to the team and adds the tags that it lacks.
+
+        Both at once is one call where the ids of all its tags are known; nothing to change is
+        no call.
+        """
+        missing = frozenset(tag.lower() for tag in tags) - ticket.tags
+        assign = {"assignee_id": team_id} if ticket.assignee_id != team_id else {}
+        ids = await self._tags.get() if missing else {}
+        path = f"/v1/tickets/{_segment(ticket.id)}"
+        wanted = ticket.tags | missing
+        if assign and missing and wanted <= ids.keys():
+            all_ids = [ids[name] for name in sorted(wanted)]
+            await self._http.write(path, {"ticket": {**assign, "tags": all_ids}})
+            return
+        if assign:
+            await self._http.write(path, {"ticket": assign})
+        if missing:
+            some = [ids.get(name, name) for name in sorted(missing)]
+            await self._http.write(f"{path}/add-tags", {"tags": some})
+
+    async def send_reply(self, ticket: TicketState, *, body: str) -> None:
+        """Sends `body`: to an email customer as a message of the bot agent, else as a comment."""
+        path = f"/v1/tickets/{_segment(ticket.id)}"
+        if ticket.channel not in EMAIL_CHANNELS:
+            await self._http.write(path, {"ticket": {"comment": {"body": body}}})
+        elif self._bot_agent_id is None:
+            raise Permanent("no_bot_agent")
+        else:
+            message = {"author_id": self._bot_agent_id, "body": body}
+            await self._http.write(f"{path}/send-message", message)
+
+    async def has_linked_order(self, ticket_id: str) -> bool:
+        """Whether an order is linked; an answer without both of its ids counts as none."""
+        order = await self._http.read(f"/v1/order/{_segment(ticket_id)}")
+        return bool(order.get("orderId")) and bool(order.get("appClientId"))
+
+    def _tell_remaining(self, headers: httpx.Headers) -> None:
+        remaining = headers.get("X-RateLimit-Remaining", "")
+        if self._on_remaining is not None and remaining.isascii() and remaining.isdecimal():
+            self._on_remaining(int(remaining))
+
+    async def _tag_names(self, tags: list[Any]) -> frozenset[str]:
+        """Names of `tags`, which come as names, as ids or as objects with both."""
+        plain = [tag.get("name") or tag.get("id") if isinstance(tag, dict) else tag for tag in tags]
+        words = {str(tag) for tag in plain if tag is not None}
+        if not words:
+            return frozenset()
+        names = {tag_id: name for name, tag_id in (await self._tags.get()).items()}
+        return frozenset(names.get(word, word.lower()) for word in words)
+
+    async def _tag_ids(self) -> dict[str, str]:
+        tags = await self._list("/v1/tags", "tag")
+        return {name.lower(): tag_id for name, tag_id in tags.items()}
+
+    async def _list(self, path: str, key: str) -> dict[str, str]:
+        """Name -> id of all entries of all pages."""
+        entries: dict[str, str] = {}
+        for page in range(1, _MOST_PAGES + 1):
+            answer = await self._http.read(path, {"page": page, "per_page": _PER_PAGE})
+            try:
+                entries |= {str(entry["name"]): str(entry["id"]) for entry in answer[key]}
+            except (KeyError, TypeError):
+                raise Transient(f"garbage_{key}") from None
+            if not answer.get("next_page"):
+                break
+        return entries
+
+
+class _Directory:
+    """A list of names and ids that is read again once it is an hour old."""
+
+    def __init__(
+        self, read: Callable[[], Awaitable[dict[str, str]]], clock: Callable[[], float]
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._entries: dict[str, str] | None = None
+        self._stale_at = 0.0
+        # Sixteen tickets at once must not spend sixteen requests of the budget on one list.
+        self._reading = asyncio.Lock()
+
+    async def get(self) -> dict[str, str]:
+        """Name -> id."""
+        async with self._reading:
+            if self._entries is None or self._clock() >= self._stale_at:
+                self._entries = await self._read()
+                self._stale_at = self._clock() + _DIRECTORY_SECONDS
+            return self._entries
+
+
+def _segment(value: str) -> str:
+    """`value` as one segment of a path; ids come from webhooks and may hold anything."""
+    if value in {"", ".", ".."}:
+        raise Permanent("unusable_id")
+    return quote(value, safe="")
+
+
+def _in_order(comments: list[_Comment]) -> tuple[Comment, ...]:
+    read = [
+        Comment(
+            id=comment.id,
+            body=comment.plain_body or comment.body or "",
+            is_operator=comment.via is not None and comment.via.is_operator,
+            created_at=_unix(comment.created_at),
+        )
+        for comment in comments
+    ]
+    if all(comment.created_at is not None for comment in read):
+        read.sort(key=lambda comment: comment.created_at or 0.0)
+    return tuple(read)
+
+
+def _unix(moment: Any) -> float | None:
+    """Unix seconds of an ISO 8601 text or a number; None where it cannot be read."""
+    try:
+        read = _MOMENT.validate_python(moment)
+    except ValidationError:
+        return None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
