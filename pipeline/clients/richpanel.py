@@ -31,7 +31,7 @@ _MOMENT = TypeAdapter(datetime)
 class _Wire(BaseModel):
     """What all parts of an answer share: ids may come as numbers, more fields may come."""
 
-    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore")
+    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore", hide_input_in_errors=True)
 
 
 class _CommentVia(_Wire):
@@ -137,15 +137,15 @@ class Richpanel:
         return dict(await self._teams.get())
 
     async def apply_route(
-        self, ticket: TicketState, *, team_id: str, tags: tuple[str, ...]
+        self, ticket: TicketState, *, team_id: str | None, tags: tuple[str, ...]
     ) -> None:
-        """Assigns the ticket to the team and adds the tags that it lacks.
+        """Assigns the ticket to the team (None = to nobody else) and adds the tags it lacks.
 
         Both at once is one call where the ids of all its tags are known; nothing to change is
         no call.
         """
         missing = frozenset(tag.lower() for tag in tags) - ticket.tags
-        assign = {"assignee_id": team_id} if ticket.assignee_id != team_id else {}
+        assign = {} if team_id in {None, ticket.assignee_id} else {"assignee_id": team_id}
         ids = await self._tags.get() if missing else {}
         path = f"/v1/tickets/{_segment(ticket.id)}"
         wanted = ticket.tags | missing

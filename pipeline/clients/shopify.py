@@ -25,11 +25,13 @@ class ShopifyOrder:
 
 
 class _Fulfillment(BaseModel):
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
     tracking_url: str | None = None
 
 
 class _Order(BaseModel):
-    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore")
+    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore", hide_input_in_errors=True)
 
     id: str
     name: str

@@ -175,7 +175,9 @@ def test_an_order_counts_as_linked_only_with_its_ids(order: dict[str, str], link
 # --- routing -------------------------------------------------------------------------------
 
 
-def routing(ticket: TicketState, *answers: Answer, team_id: str, tags: tuple[str, ...]) -> Any:
+def routing(
+    ticket: TicketState, *answers: Answer, team_id: str | None, tags: tuple[str, ...]
+) -> Any:
     server = acting(lambda desk: desk.apply_route(ticket, team_id=team_id, tags=tags), *answers)
     return [(request.path, request.json) for request in server.requests if request.body]
 
@@ -190,8 +192,9 @@ def test_what_is_set_already_is_not_written() -> None:
     assert routing(TICKET, answer({}), team_id="agent-1", tags=("MW-Processed",)) == []
 
 
-def test_tags_alone_are_added_and_replace_nothing() -> None:
-    sent = routing(TICKET, TAGS, answer({}), team_id="agent-1", tags=("route-sales",))
+@pytest.mark.parametrize("team_id", ["agent-1", None])
+def test_tags_alone_are_added_and_replace_nothing(team_id: str | None) -> None:
+    sent = routing(TICKET, TAGS, answer({}), team_id=team_id, tags=("route-sales",))
     assert sent == [("/v1/tickets/T1/add-tags", {"tags": ["2"]})]
 
 
