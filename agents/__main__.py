@@ -17,8 +17,7 @@ from typing import Any
 
 import orjson
 import uvloop
-from pipeline.domain.token_bucket import TokenBucket
-from pipeline.domain.webhook import read_webhook
+from openai import AsyncOpenAI
 
 from agents import windows_query
 from agents.act import Acting, Policy, attach_act
@@ -33,6 +32,8 @@ from pipeline import topics
 from pipeline.app import Stage, make_stage
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
+from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -59,7 +60,13 @@ def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The classify stage; without an API key the rules decide alone."""
     stage = make_stage("classify", decisions.NAME, settings)
-    classifier = OpenAIClassifier(settings) if settings.openai_api_key.get_secret_value() else None
+    key = settings.openai_api_key.get_secret_value()
+    classifier = None
+    if key:
+        client = AsyncOpenAI(api_key=key, base_url=settings.openai_base_url, max_retries=0)
+        classifier = OpenAIClassifier(
+            client, model=settings.openai_model, deadline=settings.openai_deadline
+        )
     work = Classification(
         stage, classifier=classifier, tag_prefix=settings.tag_prefix, now=time.time
     )
@@ -78,7 +85,12 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     calls = Calls(
         gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
     )
-    helpdesk = Richpanel(settings)
+    helpdesk = Richpanel(
+        base_url=settings.richpanel_url,
+        key=settings.richpanel_key.get_secret_value(),
+        bot_agent_id=settings.bot_agent_id,
+        timeout=settings.vendor_timeout,
+    )
     replier = Replier(
         ledger.LedgerTable(stage.table, stage.producer),
         helpdesk,
@@ -119,7 +131,9 @@ BUILDERS: dict[str, Callable[[Settings], tuple[Stage, Mapping[str, Route]]]] = {
 async def run(name: str, settings: Settings) -> int:
     """Runs a stage until SIGTERM or SIGINT; the exit code."""
     mismatches = await asyncio.to_thread(
-        admin.check, settings.bootstrap_servers, topics.plans(settings)
+        admin.check,
+        settings.bootstrap_servers,
+        topics.plans(partitions=settings.partitions, replication=settings.replication),
     )
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
@@ -151,7 +165,7 @@ async def run(name: str, settings: Settings) -> int:
 
 
 async def _announce(name: str, stage: Stage, server: StatusServer) -> None:
-    while not (stage.app.is_ready and server.started):
+    while not (stage.app.is_ready and server.started):  # noqa: ASYNC110 - Faust has no such event
         await asyncio.sleep(0.05)
     line = {"ready": True, "stage": name, "url": server.url}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")

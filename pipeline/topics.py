@@ -7,7 +7,7 @@ the same partition number at every stage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.domain.events import (
@@ -18,6 +18,9 @@ from pipeline.domain.events import (
     Message,
     Withheld,
 )
+
+MAX_MESSAGE_BYTES = 1_048_588
+"""Kafka's own default; the ingress takes bodies up to a quarter of it."""
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -38,7 +41,6 @@ class TopicSpec:
     keyed: bool = True
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 30 * DAY_MS
-    config: tuple[tuple[str, str], ...] = field(default=())
 
     def partitions(self, keyed: int) -> int:
         """How many partitions the topic has where keyed topics have `keyed`."""
@@ -140,3 +142,32 @@ ALL: tuple[TopicSpec, ...] = (
 )
 
 BY_NAME = {spec.name: spec for spec in ALL}
+
+
+@dataclass(frozen=True)
+class TopicPlan:
+    """A topic as the broker must have it."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: dict[str, str]
+
+
+def plan(spec: TopicSpec, *, partitions: int, replication: int) -> TopicPlan:
+    """`spec` where keyed topics have `partitions` and every partition `replication` copies."""
+    config = {
+        "cleanup.policy": spec.cleanup,
+        # Broker time: windows and expiry must not hang on a worker's clock.
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "min.insync.replicas": "2" if replication > 2 else "1",  # noqa: PLR2004 - one may fail
+    }
+    if spec.cleanup == "delete":
+        config["retention.ms"] = str(spec.retention_ms)
+    return TopicPlan(spec.name, spec.partitions(partitions), replication, config)
+
+
+def plans(*, partitions: int, replication: int) -> list[TopicPlan]:
+    """Every topic of an installation."""
+    return [plan(spec, partitions=partitions, replication=replication) for spec in ALL]

@@ -11,8 +11,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.domain.events import AcceptedTicket, Message, UnreadableValue
-from pipeline.domain.events import strong_event_id, weak_event_id
+from pipeline.domain.events import (
+    AcceptedTicket,
+    Message,
+    UnreadableValue,
+    strong_event_id,
+    weak_event_id,
+)
 from pipeline.domain.webhook import WebhookBody
 
 WEAK_BUCKET_SECONDS = 600

@@ -52,12 +52,13 @@ class Changelog(ChangelogReader):
             }
         )
         try:
-            self.begin, self._end = self._consumer.get_watermark_offsets(
+            offsets: tuple[int, int] = self._consumer.get_watermark_offsets(
                 self._where, timeout=_TIMEOUT
             )
         except confluent_kafka.KafkaException as error:
             self._consumer.close()
             raise RestoreError(f"{topic}[{partition}]: {error.args[0].name()}") from None
+        self._begin, self._end = offsets
 
     @property
     def end(self) -> int:
@@ -77,7 +78,7 @@ class Changelog(ChangelogReader):
 
     def read(self, position: int) -> Iterator[tuple[Rows, int]]:
         """Slabs of rows from `position` to the end, each with the last offset it reaches."""
-        at = max(position, self.begin)
+        at = max(position, self._begin)
         if at >= self.end:
             return
         start = confluent_kafka.TopicPartition(self._where.topic, self._where.partition, at)

@@ -35,7 +35,7 @@ _CACHE = Cache(32 << 20)  # one for all stores of the process: memory must not g
 
 def _options() -> Options:
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
+    options.create_if_missing(create_if_missing=True)
     options.set_write_buffer_size(8 << 20)
     options.set_max_write_buffer_number(2)
     options.set_keep_log_file_num(2)

@@ -1,0 +1,165 @@
+"""Child processes of one environment: started, watched, restarted, and none left behind.
+
+A child writes one JSON line with ``"ready": true`` to its standard output when it can work; its
+standard error goes to a log file. A child that ends by itself is started again with backoff,
+after its death is certain, which is what static group membership needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the first, second ... restart in a row."""
+STEADY = 20.0
+"""Seconds after which a child counts as healthy and its backoff starts anew."""
+MAX_RESTARTS_IN_A_ROW = 8
+READY_TIMEOUT = 90.0
+STOP_TIMEOUT = 15.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessError(Exception):
+    """A child could not be started or kept; the text says which and where its log is."""
+
+
+@dataclass
+class Child:
+    """One child: its command, how it came up and how often it was started again."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    restarts: int = 0
+    ready: dict[str, Any] = field(default_factory=dict)
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    process: asyncio.subprocess.Process | None = None
+    failure: str | None = None
+
+
+def _die_with_parent() -> None:  # runs in the child between fork and exec
+    # Without it a kill -9 of the console would leave every child behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Ctrl-C reaches the console alone, which then stops its children in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class Supervisor:
+    """Starts children and keeps them running until `stop`."""
+
+    def __init__(self, log_folder: Path, *, on_failure: Callable[[str], None]) -> None:
+        self._logs = log_folder
+        self._on_failure = on_failure
+        self._children: dict[str, Child] = {}
+        self._watchers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Starts a child and waits until it says that it is ready.
+
+        Raises:
+            ProcessError: it ended first, or said nothing for `READY_TIMEOUT` seconds.
+        """
+        self._logs.mkdir(parents=True, exist_ok=True)
+        child = Child(name, command, env, self._logs / f"{name}.log")
+        self._children[name] = child
+        self._watchers.append(asyncio.create_task(self._keep(child)))
+        ready = asyncio.create_task(child.is_ready.wait())
+        try:
+            await asyncio.wait_for(ready, READY_TIMEOUT)
+        except TimeoutError:
+            raise ProcessError(
+                f"{name} was not ready after {READY_TIMEOUT:.0f} s; see {child.log}"
+            ) from None
+        if child.failure is not None:
+            raise ProcessError(child.failure)
+        return child
+
+    async def _keep(self, child: Child) -> None:
+        in_a_row = 0
+        while not self._stopping:
+            began = asyncio.get_running_loop().time()
+            code = await self._run(child)
+            if self._stopping:
+                return
+            steady = asyncio.get_running_loop().time() - began > STEADY
+            in_a_row = 1 if steady else in_a_row + 1
+            if not child.is_ready.is_set() or in_a_row > MAX_RESTARTS_IN_A_ROW:
+                child.failure = f"{child.name} ended with code {code}: {_last_line(child.log)}"
+                child.is_ready.set()
+                self._on_failure(child.failure)
+                return
+            child.restarts += 1
+            await asyncio.sleep(BACKOFF[min(in_a_row, len(BACKOFF)) - 1])
+
+    async def _run(self, child: Child) -> int:
+        with child.log.open("ab") as log:
+            child.process = await asyncio.create_subprocess_exec(
+                *child.command,
+                env=dict(child.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+            )
+        assert child.process.stdout is not None  # noqa: S101 - piped just above
+        async for line in child.process.stdout:
+            self._read(child, line)
+        return await child.process.wait()
+
+    def _read(self, child: Child, line: bytes) -> None:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            said = orjson.loads(line)
+            if isinstance(said, dict) and said.get("ready"):
+                child.ready = said
+                child.is_ready.set()
+
+    def kill(self, name: str) -> None:
+        """Sends SIGKILL, as a machine would; the child is started again."""
+        process = self._children[name].process
+        if process is not None and process.returncode is None:
+            process.kill()
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each child was started again."""
+        return {name: child.restarts for name, child in self._children.items()}
+
+    async def stop(self) -> None:
+        """Stops every child, the last started first, and returns when all are gone."""
+        self._stopping = True
+        for name in reversed(list(self._children)):
+            process = self._children[name].process
+            if process is None or process.returncode is not None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+def python(*arguments: str) -> list[str]:
+    """The command that runs a room of this project."""
+    return [sys.executable, "-m", *arguments]
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return f"{lines[-1][:300]} (all of it: {log})" if lines else f"nothing was logged in {log}"

@@ -1,0 +1,1 @@
+"""Webhooks in: authenticate, persist raw, acknowledge."""

@@ -1,0 +1,137 @@
+"""`python -m ingress`: the webhook endpoint as a process.
+
+Prints one JSON line when it listens. SIGTERM finishes what was accepted, then ends with 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+import uuid
+
+import orjson
+import uvicorn
+
+from ingress.server import Server
+from ingress.signature import SecretError, Secrets
+from ingress.webhooks import Webhooks
+from pipeline import topics
+from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.stream import admin
+from pipeline.stream.guard import EXIT_CONFIG, crash
+from pipeline.stream.producer import Producer
+from pipeline.telemetry import configure_logging
+
+log = logging.getLogger("ingress")
+
+GRACE = 15
+"""Seconds that accepted requests get at a stop."""
+READY_CHECK = 2.0
+"""Seconds between two looks at the broker."""
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """The secrets that webhooks are checked against.
+
+    Raises:
+        SettingsError: none is set, or one is malformed.
+    """
+    try:
+        secrets = Secrets.of(
+            *(
+                [secret.get_secret_value() for secret in group]
+                for group in (
+                    settings.webhook_tokens,
+                    settings.webhook_hmac_secrets,
+                    settings.webhook_standard_secrets,
+                )
+            )
+        )
+    except SecretError as error:
+        raise SettingsError(f"SWITCHBOARD_WEBHOOK_STANDARD_SECRETS: {error}") from None
+    if not secrets:
+        raise SettingsError(
+            "no webhook secret is set, so every webhook would be refused: set "
+            "SWITCHBOARD_WEBHOOK_TOKENS, SWITCHBOARD_WEBHOOK_HMAC_SECRETS or "
+            "SWITCHBOARD_WEBHOOK_STANDARD_SECRETS (a JSON list)"
+        )
+    return secrets
+
+
+async def run(settings: Settings, secrets: Secrets) -> int:
+    """Serves until SIGTERM or SIGINT; the exit code."""
+    plan = topics.plans(partitions=settings.partitions, replication=settings.replication)
+    written = [each for each in plan if each.name in (topics.RECEIVED.name, topics.AUDIT.name)]
+    mismatches = await asyncio.to_thread(admin.check, settings.bootstrap_servers, written)
+    if mismatches:
+        sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
+        return EXIT_CONFIG
+    producer = Producer(
+        settings.bootstrap_servers,
+        client_id="switchboard-ingress",
+        delivery_timeout=settings.ingress_ack_timeout,
+        on_fatal=lambda code: crash("producer", code=code),
+    )
+    webhooks = Webhooks(
+        producer,
+        secrets,
+        sources=settings.webhook_sources,
+        rate=settings.ingress_rate,
+        burst=settings.ingress_burst,
+        ack_timeout=settings.ingress_ack_timeout,
+        now=time.time,
+        monotonic=time.monotonic,
+        new_id=lambda: uuid.uuid4().hex,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Server(webhooks, is_ready=lambda: producer.is_connected),
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=GRACE,
+            limit_concurrency=2000,
+        )
+    )
+    watch = asyncio.create_task(_watch(producer, server))
+    await server.serve()
+    watch.cancel()
+    await producer.close()
+    return 0
+
+
+async def _watch(producer: Producer, server: uvicorn.Server) -> None:
+    announced = False
+    while True:
+        await producer.connect(timeout=READY_CHECK)
+        if server.started and not announced and producer.is_connected:
+            host, port = server.servers[0].sockets[0].getsockname()[:2]
+            line = {"ready": True, "url": f"http://{host}:{port}"}
+            sys.stdout.write(orjson.dumps(line).decode() + "\n")
+            sys.stdout.flush()
+            announced = True
+        await asyncio.sleep(READY_CHECK if announced else 0.05)
+
+
+def main() -> int:
+    """Reads the settings and serves."""
+    import uvloop
+
+    configure_logging()
+    try:
+        settings = load_settings()
+        return uvloop.run(run(settings, secrets_of(settings)))
+    except (SettingsError, admin.BrokerUnreachable) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""One webhook: authenticated, persisted as it came, acknowledged. No HTTP and no clock in here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ingress.signature import Secrets, Verdict, verify
+from pipeline import telemetry, topics
+from pipeline.domain.events import Audit
+from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.webhook import partition_key
+from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 256 * 1024
+"""Bytes of a webhook body (DOMAIN section 4; a typical one has less than 2 KiB)."""
+BROKER_RETRY_AFTER = 5
+"""Seconds after which a sender may try again when the broker is away."""
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, a JSON body and, where it helps, seconds to wait."""
+
+    status: int
+    body: dict[str, object]
+    outcome: str
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A webhook request as it came; `headers` by lower-case name."""
+
+    source: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Webhooks:
+    """Takes webhooks of known sources. `now` is unix seconds, `monotonic` seconds."""
+
+    def __init__(
+        self,
+        producer: Sender,
+        secrets: Secrets,
+        *,
+        sources: tuple[str, ...],
+        rate: float,
+        burst: int,
+        ack_timeout: float,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._producer = producer
+        self._secrets = secrets
+        self._buckets = {source: TokenBucket(rate=rate, burst=burst) for source in sources}
+        self._ack_timeout = ack_timeout
+        self._now = now
+        self._monotonic = monotonic
+        self._new_id = new_id
+        # At most one audit record a second of refused requests: an attacker must not fill it.
+        self._refusals = TokenBucket(rate=1.0, burst=10)
+        self._audits: set[asyncio.Task[None]] = set()
+
+    def admit(self, source: str) -> Answer | None:
+        """The refusal of a request before its body is read, or None."""
+        bucket = self._buckets.get(source)
+        if bucket is None:
+            known = ", ".join(sorted(self._buckets))
+            return Answer(404, {"error": f"unknown source; known: {known}"}, "unknown_source")
+        wait = bucket.take(self._monotonic())
+        if wait > 0:
+            return Answer(429, {"error": "too many webhooks"}, "throttled", int(wait) + 1)
+        return None
+
+    async def take(self, request: Request) -> Answer:
+        """The answer to a whole request: 202 only when the broker has acknowledged the body."""
+        verdict = verify(request.headers, request.body, self._secrets, now=self._now())
+        if verdict is not Verdict.OK:
+            self._audit_refusal(verdict)
+            return Answer(401, {"error": "unauthorized"}, "unauthorized")
+        if not request.body:
+            return Answer(400, {"error": "empty body"}, "empty")
+        ingress_id = self._new_id()
+        try:
+            async with asyncio.timeout(self._ack_timeout):
+                await self._producer.send([self.record(request, ingress_id)])
+        except (DeliveryError, TimeoutError) as error:
+            log.warning("webhook not persisted", extra={"fields": {"error": type(error).__name__}})
+            return Answer(
+                503, {"error": "not persisted, send it again"}, "unavailable", BROKER_RETRY_AFTER
+            )
+        return Answer(202, {"ingress_id": ingress_id}, "accepted")
+
+    def record(self, request: Request, ingress_id: str) -> Outgoing:
+        """The raw record: the body untouched, and only headers from an allow-list."""
+        at = self._now()
+        headers = {
+            "ce_id": ingress_id,
+            "ce_source": f"/webhooks/{request.source}",
+            "ce_type": topics.RECEIVED.name,
+            "ce_specversion": "1.0",
+            "ce_time": datetime.fromtimestamp(at, UTC).isoformat(),
+            "content-type": "application/json",
+            "traceparent": self._traceparent(request.headers.get("traceparent", "")),
+            "sb-ingress-id": ingress_id,
+            "sb-received-at": f"{at:.6f}",
+            "sb-source": request.source,
+        }
+        webhook_id = request.headers.get("webhook-id")
+        if webhook_id:
+            headers["sb-webhook-id"] = webhook_id[:200]
+        return Outgoing(
+            topics.RECEIVED.name,
+            partition_key(request.body),
+            request.body,
+            [(name, value.encode()) for name, value in headers.items()],
+        )
+
+    def _traceparent(self, sent: str) -> str:
+        if _TRACEPARENT.fullmatch(sent):
+            return sent
+        return f"00-{self._new_id()}-{self._new_id()[:16]}-01"
+
+    def _audit_refusal(self, verdict: Verdict) -> None:
+        if self._refusals.take(self._monotonic()) > 0:
+            return
+        at = self._now()
+        audit = Audit(
+            stage="ingress", what="refused", ingress_id=self._new_id(), reason=verdict.value, at=at
+        )
+        # Not awaited by the answer: a broker that is away must not slow a refusal down.
+        task = asyncio.get_running_loop().create_task(self._send_audit(audit))
+        self._audits.add(task)
+        task.add_done_callback(self._audits.discard)
+
+    async def _send_audit(self, audit: Audit) -> None:
+        telemetry.AUDITS.labels(audit.stage, audit.what).inc()
+        try:
+            await self._producer.send(
+                [Outgoing(topics.AUDIT.name, audit.ingress_id.encode(), audit.to_bytes())]
+            )
+        except DeliveryError:
+            log.warning("refusal not audited")

@@ -1,0 +1,250 @@
+"""`pipeline.ports.Classifier` on the OpenAI API, or any server that speaks its chat completions.
+
+What a failure is called (`VendorError.code`), and whether a second attempt may mend it:
+
+    timeout, unreachable, http_5xx, http_429          Transient (429: RateLimited)
+    garbage, no_content, invalid_json, wrong_shape,
+    intent_not_allowed, confidence_not_allowed        Transient: the model may do better
+    refusal, truncated, content_filter, http_4xx      Permanent: it would say the same
+    breaker_open                                      Transient, and nothing was asked
+
+The answer is untrusted: only values of the taxonomy leave this module, never the model's words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Self
+
+import openai
+from openai import AsyncOpenAI, omit
+from openai.types.shared import ReasoningEffort
+from openai.types.shared_params import ResponseFormatJSONSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.clients.prompt import PROMPT, PROMPT_VERSION, user_message
+from pipeline.clients.vendor_http import status_class
+from pipeline.domain.breaker import CircuitBreaker
+from pipeline.domain.redaction import redact
+from pipeline.domain.retry import retry_after_seconds
+from pipeline.domain.taxonomy import Confidence, Intent
+from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
+from pipeline.settings import Settings
+from pipeline.telemetry import VENDOR_REQUESTS, VENDOR_SECONDS
+
+INPUT_CHARACTERS = 8_000
+OUTPUT_TOKENS = 600
+SECOND_ATTEMPT_SECONDS = 2.0
+"""Time that must be left of the deadline for a second attempt to be worth its price."""
+
+# Failures that say something about one text and nothing about the vendor's health.
+_ABOUT_THE_TEXT = frozenset(
+    {"refusal", "truncated", "content_filter", "http_400", "http_413", "http_422"}
+)
+# These think before they answer, and at their default effort may think all the output away.
+_REASONING_MODELS = ("gpt-5", "o1", "o3", "o4")
+
+
+class Classification(BaseModel):
+    """What the model must answer; becomes the JSON schema that it is held to."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    intent: Intent
+    confidence: Confidence
+
+
+_RESPONSE_FORMAT: ResponseFormatJSONSchema = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "classification",
+        "schema": Classification.model_json_schema(),
+        "strict": True,
+    },
+}
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    total_tokens: int = 0
+
+
+class _Completion(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+class OpenAIClassifier:
+    """Asks one model.
+
+    Args:
+        client: with `max_retries` 0; all patience is spent here, inside one deadline.
+        model: its name.
+        deadline: total seconds of `classify`, both attempts and the wait between them together.
+        clock: monotonic seconds.
+        now: unix seconds, for ``Retry-After`` as a date.
+    """
+
+    prompt_version = PROMPT_VERSION
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        *,
+        model: str,
+        deadline: float,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._completions = client.chat.completions.with_raw_response
+        self._close = client.close
+        self._model = model
+        self._deadline = deadline
+        self._clock = clock
+        self._now = now
+        self._breaker = CircuitBreaker()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The model that the settings name."""
+        client = AsyncOpenAI(
+            # The client refuses to start without any key; servers of one's own need none.
+            api_key=settings.openai_api_key.get_secret_value() or "none",
+            base_url=settings.openai_base_url,
+            max_retries=0,
+            timeout=settings.openai_deadline,
+        )
+        return cls(client, model=settings.openai_model, deadline=settings.openai_deadline)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._close()
+
+    async def classify(self, text: str, *, channel: str) -> ModelAnswer:
+        """One intent of the taxonomy, within the deadline.
+
+        Raises:
+            VendorError: see the table above.
+        """
+        started = self._clock()
+        if not self._breaker.try_pass(started):
+            raise Transient("breaker_open")
+        # Redacted before it is cut: a cut through an address would leave half of it readable.
+        content = user_message(redact(text)[:INPUT_CHARACTERS], channel=channel)
+        try:
+            completion, answer = await self._within_deadline(content, started + self._deadline)
+        except VendorError as error:
+            self._report(error)
+            raise
+        self._breaker.succeeded()
+        return ModelAnswer(
+            intent=answer.intent.value,
+            confidence=answer.confidence.value,
+            model=self._model,
+            seconds=self._clock() - started,
+            tokens=completion.usage.total_tokens if completion.usage else 0,
+        )
+
+    def _report(self, error: VendorError) -> None:
+        if error.code in _ABOUT_THE_TEXT:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(self._clock())
+
+    async def _within_deadline(
+        self, content: str, ends: float
+    ) -> tuple[_Completion, Classification]:
+        try:
+            async with asyncio.timeout(self._deadline):
+                try:
+                    return await self._attempt(content)
+                except Transient as error:
+                    wait = error.retry_after if isinstance(error, RateLimited) else 0.0
+                    if self._clock() + wait + SECOND_ATTEMPT_SECONDS > ends:
+                        raise
+                await asyncio.sleep(wait)
+                return await self._attempt(content)
+        except TimeoutError:
+            VENDOR_REQUESTS.labels("openai", "timeout").inc()
+            raise Transient("timeout") from None
+
+    async def _attempt(self, content: str) -> tuple[_Completion, Classification]:
+        body = await self._ask(content)
+        try:
+            completion = _Completion.model_validate_json(body)
+        except ValidationError:
+            raise Transient("garbage") from None
+        return completion, _answer(completion.choices[0])
+
+    async def _ask(self, content: str) -> bytes:
+        try:
+            with VENDOR_SECONDS.labels("openai").time():
+                response = await self._completions.create(
+                    model=self._model,
+                    messages=[
+                        {"role": "system", "content": PROMPT},
+                        {"role": "user", "content": content},
+                    ],
+                    response_format=_RESPONSE_FORMAT,
+                    max_completion_tokens=OUTPUT_TOKENS,
+                    reasoning_effort=_effort(self._model) or omit,
+                    store=False,
+                )
+        except openai.APIStatusError as error:
+            VENDOR_REQUESTS.labels("openai", status_class(error.status_code)).inc()
+            raise self._status_failure(error) from None
+        except openai.APITimeoutError:
+            raise TimeoutError from None
+        except openai.OpenAIError:
+            VENDOR_REQUESTS.labels("openai", "unreachable").inc()
+            raise Transient("unreachable") from None
+        VENDOR_REQUESTS.labels("openai", "2xx").inc()
+        return response.content
+
+    def _status_failure(self, error: openai.APIStatusError) -> VendorError:
+        code = f"http_{error.status_code}"
+        if isinstance(error, openai.RateLimitError):
+            header = error.response.headers.get("Retry-After")
+            return RateLimited(code, retry_after_seconds(header, now=self._now()))
+        if isinstance(error, openai.InternalServerError):
+            return Transient(code)
+        return Permanent(code)
+
+
+def _answer(choice: _Choice) -> Classification:
+    if choice.message.refusal:
+        raise Permanent("refusal")
+    if choice.finish_reason == "length":
+        raise Permanent("truncated")
+    if choice.finish_reason == "content_filter":
+        raise Permanent("content_filter")
+    if not choice.message.content:
+        raise Transient("no_content")
+    try:
+        return Classification.model_validate_json(choice.message.content)
+    except ValidationError as error:
+        raise Transient(_problem(error)) from None
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return "invalid_json"
+    return f"{first['loc'][0]}_not_allowed" if first["type"] == "enum" else "wrong_shape"
+
+
+def _effort(model: str) -> ReasoningEffort:
+    return "low" if model.startswith(_REASONING_MODELS) and "chat" not in model else None

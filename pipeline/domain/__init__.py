@@ -1,0 +1,1 @@
+"""What an event is and what we decide about it: pure functions over values."""

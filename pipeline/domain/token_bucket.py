@@ -1,0 +1,27 @@
+"""A token bucket: `rate` a second in the long run, `burst` at once.
+
+Weakness: one process, one bucket. Several processes that share a limit must split it.
+"""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """Full at first. Every call brings its own `now`, in seconds of one steady clock."""
+
+    def __init__(self, *, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at: float | None = None
+
+    def take(self, now: float, count: float = 1.0) -> float:
+        """Takes `count` tokens and returns 0, or takes none and returns the seconds to wait."""
+        if self._at is None or now > self._at:
+            passed = 0.0 if self._at is None else now - self._at
+            self._tokens = min(self._burst, self._tokens + passed * self._rate)
+            self._at = now
+        if self._tokens >= count:
+            self._tokens -= count
+            return 0.0
+        return (count - self._tokens) / self._rate

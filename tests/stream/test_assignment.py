@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pipeline.stream.batch import Assignment, AssignmentEnded
+from tests.stream.memory_broker import FakeRecord
+
+
+def run_of(*offsets: int) -> list[FakeRecord]:
+    return [FakeRecord("source", 0, offset, b"k", b"v") for offset in offsets]
+
+
+def test_records_that_were_handed_out_already_are_left_out() -> None:
+    mine = Assignment("source", 0, 1, 0)
+    mine.take(run_of(0, 1, 2))
+    assert [record.offset for record in mine.take(run_of(1, 2, 3))] == [3]
+
+
+def test_a_skipped_offset_is_asked_for_again_before_it_is_believed() -> None:
+    mine = Assignment("source", 0, 1, 0)
+    assert mine.take(run_of(5, 6)) == ()
+    assert mine.has_gap
+    assert mine.position == 0
+    assert [record.offset for record in mine.take(run_of(5, 6))] == [5, 6]
+    assert not mine.has_gap
+
+
+def test_a_run_that_was_lost_on_the_way_is_found_by_the_second_fetch() -> None:
+    mine = Assignment("source", 0, 1, 0)
+    assert mine.take(run_of(3, 4)) == ()
+    assert [record.offset for record in mine.take(run_of(0, 1, 2, 3, 4))] == [0, 1, 2, 3, 4]
+
+
+def test_nothing_is_taken_before_the_position_is_known() -> None:
+    assert Assignment("source", 0, 1, None).take(run_of(7)) == ()
+
+
+def test_a_sleeper_wakes_when_the_partition_goes_away() -> None:
+    async def scenario() -> None:
+        mine = Assignment("source", 0, 1, 0)
+        sleeper = asyncio.create_task(mine.sleep(3600))
+        await asyncio.sleep(0)
+        mine.end()
+        with pytest.raises(AssignmentEnded):
+            await sleeper
+
+    asyncio.run(scenario())
+
+
+def test_idle_is_reached_only_when_all_running_work_ended() -> None:
+    async def scenario() -> None:
+        mine = Assignment("source", 0, 1, 0)
+        with mine.running():
+            idle = asyncio.create_task(mine.wait_idle())
+            await asyncio.sleep(0)
+            assert not idle.done()
+        await idle
+
+    asyncio.run(scenario())
