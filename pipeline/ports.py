@@ -85,7 +85,7 @@ class Helpdesk(Protocol):
         ...
 
     async def apply_route(
-        self, ticket: TicketState, *, team_id: str, tags: tuple[str, ...]
+        self, ticket: TicketState, *, team_id: str | None, tags: tuple[str, ...]
     ) -> None:
         """Sets assignee and adds tags in as few writes as the API allows; skips what is set."""
         ...
