@@ -17,7 +17,6 @@ from typing import Any
 
 import orjson
 import uvloop
-from openai import AsyncOpenAI
 
 from agents import windows_query
 from agents.act import Acting, Policy, attach_act
@@ -60,13 +59,8 @@ def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The classify stage; without an API key the rules decide alone."""
     stage = make_stage("classify", decisions.NAME, settings)
-    key = settings.openai_api_key.get_secret_value()
-    classifier = None
-    if key:
-        client = AsyncOpenAI(api_key=key, base_url=settings.openai_base_url, max_retries=0)
-        classifier = OpenAIClassifier(
-            client, model=settings.openai_model, deadline=settings.openai_deadline
-        )
+    has_model = bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url)
+    classifier = OpenAIClassifier.from_settings(settings) if has_model else None
     work = Classification(
         stage, classifier=classifier, tag_prefix=settings.tag_prefix, now=time.time
     )
@@ -85,12 +79,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     calls = Calls(
         gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
     )
-    helpdesk = Richpanel(
-        base_url=settings.richpanel_url,
-        key=settings.richpanel_key.get_secret_value(),
-        bot_agent_id=settings.bot_agent_id,
-        timeout=settings.vendor_timeout,
-    )
+    helpdesk = Richpanel.from_settings(settings)
     replier = Replier(
         ledger.LedgerTable(stage.table, stage.producer),
         helpdesk,

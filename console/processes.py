@@ -88,10 +88,10 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         in_a_row = 0
-        while not self._stopping:
+        while not self._is_stopping():
             began = asyncio.get_running_loop().time()
             code = await self._run(child)
-            if self._stopping:
+            if self._is_stopping():
                 return
             steady = asyncio.get_running_loop().time() - began > STEADY
             in_a_row = 1 if steady else in_a_row + 1
@@ -102,6 +102,9 @@ class Supervisor:
                 return
             child.restarts += 1
             await asyncio.sleep(BACKOFF[min(in_a_row, len(BACKOFF)) - 1])
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     async def _run(self, child: Child) -> int:
         with child.log.open("ab") as log:
