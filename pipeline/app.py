@@ -30,6 +30,7 @@ def make_stage(name: str, table: str, settings: Settings) -> Stage:
     App ids, table names and topics are state: renaming one loses what is stored under it.
     """
     folder = settings.data_dir / "tables" / f"{name}-{settings.instance}"
+    folder.mkdir(parents=True, exist_ok=True)
     app = DurableApp(
         f"switchboard-{name}",
         bootstrap_servers=settings.bootstrap_servers,

@@ -1,0 +1,283 @@
+"""`./switchboard dev`: the whole system on this machine, with customers, and `--once N` to judge it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import httpx
+import orjson
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from console.environment import BUDGET, REAL_BUDGET, STAGES, WINDOW, Environment, Urls
+from console.processes import ProcessError, python
+from console.screen import outcome_table, verdict_table
+from console.trail import Trail, TrailReader
+from console.verdict import broken_promises, report
+
+FOLDER = Path(".switchboard")
+RATE = 20.0
+STORM_SECONDS = 6.0
+OUTAGE_SECONDS = 20.0
+KILL_ROUNDS = 3
+KILL_PAUSE = 2.0
+STALL_SECONDS = 90.0
+"""Seconds without any new outcome after which what is missing counts as lost."""
+DEV_BATCH = 120
+
+
+class DevError(Exception):
+    """`dev` cannot start or go on; the text says why and what to do."""
+
+
+def dev(
+    once: Annotated[
+        int | None, typer.Option(min=10, help="Send this many webhooks, judge, and end.")
+    ] = None,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="With --once: kill -9 each stage three times.")
+    ] = False,
+    output: Annotated[Literal["table", "json"], typer.Option("-o", help="Form of the answer.")] = (
+        "table"
+    ),
+    folder: Annotated[Path, typer.Option(help="Where its data and logs go.")] = FOLDER,
+    seed: Annotated[int, typer.Option(help="Of the sample traffic.")] = 1,
+) -> None:
+    """Run everything: broker, fake vendors, ingress, stages and a stream of sample tickets."""
+    if kill and once is None:
+        raise typer.BadParameter("--kill goes with --once")
+    if once is not None:
+        work = once_run(folder / f"once-{os.getpid()}", once, kill=kill, output=output, seed=seed)
+        code = run_interruptible(work)
+    else:
+        with exclusive(folder):
+            code = run_interruptible(dev_run(folder / "dev", seed=seed))
+    raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Any:
+    """Holds the folder, so that two `dev` never share data or ports."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "dev.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DevError(
+                f"a dev already runs in {folder}: stop it with Ctrl-C, or run beside it with "
+                "./switchboard dev --folder OTHER"
+            ) from None
+        yield
+
+
+def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
+    """Runs `work`; Ctrl-C and SIGTERM cancel it, and its clean-up still ends every child."""
+
+    async def guarded() -> int:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return 130
+
+    return asyncio.run(guarded())
+
+
+@contextlib.asynccontextmanager
+async def environment(
+    folder: Path, console: Console
+) -> AsyncIterator[tuple[Environment, Urls, asyncio.Future[str]]]:
+    """A running environment in an emptied folder, and a future that fails with its children."""
+    shutil.rmtree(folder, ignore_errors=True)
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def on_failure(text: str) -> None:
+        if not failed.done():
+            failed.set_result(text)
+
+    env = Environment(
+        folder, on_progress=lambda text: console.print(f"[dim]{text} ...[/]"), on_failure=on_failure
+    )
+    try:
+        try:
+            urls = await env.start()
+        except ProcessError as error:
+            raise DevError(str(error)) from None
+        yield env, urls, failed
+    finally:
+        console.print("[dim]stopping ...[/]")
+        await asyncio.shield(env.stop())
+
+
+async def once_run(folder: Path, count: int, *, kill: bool, output: str, seed: int) -> int:
+    """Sends `count` webhooks, waits for every outcome and judges; 0 when every promise held."""
+    console = Console(stderr=True)
+    async with environment(folder, console) as (env, urls, failed):
+        trail = Trail()
+        reader = TrailReader(urls.broker, trail)
+        began = time.monotonic()
+        tasks = [asyncio.create_task(bad_day(urls))]
+        if kill:
+            tasks.append(asyncio.create_task(kills(env)))
+        watch = asyncio.create_task(show_progress(console, trail, count))
+        sender = asyncio.create_task(send(urls, count, seed=seed, rate=RATE))
+        try:
+            await asyncio.wait(
+                cast("list[asyncio.Future[Any]]", [sender, failed]), return_when="FIRST_COMPLETED"
+            )
+            if failed.done():
+                raise DevError(failed.result())
+            journal = sender.result()
+            await asyncio.gather(*tasks)
+            await settled(trail, list(journal["accepted_ids"]), failed)
+        finally:
+            for task in (*tasks, watch, sender):
+                task.cancel()
+            reader.close()
+        async with httpx.AsyncClient() as client:
+            vendor = (await client.get(f"{urls.richpanel}/_sandbox/stats")).json()
+        figures = report(journal, trail, vendor, env.supervisor.restarts)
+        figures["seconds"] = round(time.monotonic() - began, 1)
+    if output == "json":
+        sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        Console().print(verdict_table(figures))
+    for words in broken_promises(figures):
+        console.print(f"[red]broken:[/] {words}; everything is kept in {folder}")
+    if figures["kept"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if figures["kept"] else 1
+
+
+async def settled(trail: Trail, ids: list[str], failed: asyncio.Future[str]) -> None:
+    """Waits until every webhook has its outcome, or nothing has moved for `STALL_SECONDS`."""
+    known, since = -1, time.monotonic()
+    while trail.missing(ids):
+        if failed.done():
+            raise DevError(failed.result())
+        if len(trail.outcomes) != known:
+            known, since = len(trail.outcomes), time.monotonic()
+        if time.monotonic() - since > STALL_SECONDS:
+            return
+        await asyncio.sleep(0.2)
+
+
+async def show_progress(console: Console, trail: Trail, count: int) -> None:
+    """One line that moves, on a terminal only."""
+    if not console.is_terminal:
+        return
+    with console.status("sending ...") as line:
+        while True:
+            line.update(f"{len(trail.outcomes)} of {count} webhooks have their outcome")
+            await asyncio.sleep(0.3)
+
+
+async def send(urls: Urls, count: int, *, seed: int, rate: float) -> dict[str, Any]:
+    """Runs the helpdesk's sender as a child; its journal.
+
+    Raises:
+        DevError: it ended without one.
+    """
+    run = f"{int(time.time()):x}{seed}"
+    command = python(
+        "sandbox.sender", "--ingress", urls.ingress, "--token", urls.token,
+        "--richpanel", urls.richpanel, "--count", str(count), "--rate", str(rate),
+        "--seed", str(seed), "--run", run,
+    )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, limit=64 << 20, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - piped just above
+        async for line in process.stdout:
+            said: dict[str, Any] = orjson.loads(line)
+            if said.get("done"):
+                return said
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    raise DevError("the sender of sample webhooks ended early; see its words above")
+
+
+async def bad_day(urls: Urls) -> None:
+    """A 429 storm at the real budget, then a model that does not answer."""
+    async with httpx.AsyncClient() as client:
+        await asyncio.sleep(5)
+        await client.put(
+            f"{urls.richpanel}/_sandbox/budget", json={"limit": REAL_BUDGET, "window": WINDOW}
+        )
+        await asyncio.sleep(STORM_SECONDS)
+        await client.put(
+            f"{urls.richpanel}/_sandbox/budget", json={"limit": BUDGET, "window": WINDOW}
+        )
+        await client.put(
+            f"{urls.openai}/_sandbox/faults", json=[{"kind": "hang", "for_s": OUTAGE_SECONDS}]
+        )
+
+
+async def kills(env: Environment) -> None:
+    """Kill -9 of each stage in turn, three times."""
+    for _ in range(KILL_ROUNDS):
+        for stage in STAGES:
+            await asyncio.sleep(KILL_PAUSE)
+            env.supervisor.kill(stage)
+
+
+async def dev_run(folder: Path, *, seed: int) -> int:
+    """Runs until Ctrl-C: sample tickets without end, and one screen that shows them."""
+    console = Console()
+    async with environment(folder, console) as (env, urls, failed):
+        trail = Trail()
+        reader = TrailReader(urls.broker, trail)
+        customers = asyncio.create_task(stream_of_tickets(urls, seed=seed))
+        day = asyncio.create_task(bad_day(urls))
+        try:
+            async with httpx.AsyncClient(timeout=2) as client:
+                with Live(console=console, refresh_per_second=4) as live:
+                    while not failed.done():
+                        figures = await look(client, urls)
+                        live.update(outcome_table(urls, trail, figures, env.supervisor.restarts))
+                        await asyncio.sleep(0.5)
+            raise DevError(failed.result())
+        finally:
+            customers.cancel()
+            day.cancel()
+            await asyncio.gather(customers, day, return_exceptions=True)
+            reader.close()
+
+
+async def look(client: httpx.AsyncClient, urls: Urls) -> dict[str, Any]:
+    """The windows of the last hour and the helpdesk's own counts; {} for what is away."""
+    figures: dict[str, Any] = {}
+    for name, url in (
+        ("windows", f"{urls.stages['observe']}/windows"),
+        ("vendor", f"{urls.richpanel}/_sandbox/stats"),
+    ):
+        try:
+            figures[name] = (await client.get(url)).json()
+        except (httpx.HTTPError, ValueError):
+            figures[name] = {}
+    return figures
+
+
+async def stream_of_tickets(urls: Urls, *, seed: int) -> None:
+    """Sends batch after batch: lively at first, then at an ordinary desk's pace."""
+    rates: list[Callable[[], float]] = [lambda: RATE]
+    while True:
+        rate = rates.pop()() if rates else 2.0
+        await send(urls, DEV_BATCH, seed=seed, rate=rate)
+        seed += 1

@@ -1,0 +1,129 @@
+"""One running environment: broker, topics, fake vendors, ingress and every stage, as children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.processes import Supervisor, python
+from pipeline import topics
+from pipeline.stream import admin
+
+STAGES = ("dedup", "classify", "act", "observe")
+BUDGET = 3000
+"""Requests per 30 s that the fake helpdesk allows in `dev`; the real one allows 50, at which 500
+tickets take a quarter of an hour."""
+REAL_BUDGET = 50
+WINDOW = 30
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Where the parts of an environment listen."""
+
+    broker: str
+    richpanel: str
+    openai: str
+    shopify: str
+    ingress: str
+    stages: Mapping[str, str]
+    token: str
+
+
+class Environment:
+    """Starts everything in `folder` and stops all of it again."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        on_progress: Callable[[str], None],
+        on_failure: Callable[[str], None],
+        model_deadline: float = 10.0,
+    ) -> None:
+        self.folder = folder
+        self._progress = on_progress
+        self._model_deadline = model_deadline
+        self.supervisor = Supervisor(folder / "log", on_failure=on_failure)
+
+    async def start(self) -> Urls:
+        """Brings everything up.
+
+        Raises:
+            ProcessError: a part did not come up; the text names its log.
+        """
+        broker = await self._broker()
+        self._progress("creating the topics")
+        await asyncio.to_thread(
+            admin.apply, broker, topics.plans(partitions=PARTITIONS, replication=1)
+        )
+        self._progress("starting the fake helpdesk, model and shop")
+        journal = self.folder / "journal.jsonl"
+        command = python("sandbox", "--budget", str(BUDGET), "--window", str(WINDOW))
+        vendors = await self.supervisor.start(
+            "vendors", [*command, "--journal", str(journal)], dict(os.environ)
+        )
+        token = secrets.token_hex(16)
+        env = self._settings(broker, vendors.ready, token)
+        self._progress("starting ingress and the stages")
+        started = await asyncio.gather(
+            self.supervisor.start("ingress", python("ingress"), env),
+            *(self.supervisor.start(name, python("agents", name), env) for name in STAGES),
+        )
+        urls = {child.name: str(child.ready["url"]) for child in started}
+        return Urls(
+            broker=broker,
+            richpanel=str(vendors.ready["richpanel"]),
+            openai=str(vendors.ready["openai"]),
+            shopify=str(vendors.ready["shopify"]),
+            ingress=urls.pop("ingress"),
+            stages=urls,
+            token=token,
+        )
+
+    async def _broker(self) -> str:
+        given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if given:
+            self._progress(f"using the broker at {given}")
+            return given
+        self._progress("starting Apache Kafka (the first start downloads it, about 45 MB)")
+        folder = str(self.folder / "kafka")
+        child = await self.supervisor.start(
+            "kafka", python("sandbox.broker", "serve", "--folder", folder), dict(os.environ)
+        )
+        return str(child.ready["bootstrap"])
+
+    def _settings(self, broker: str, vendors: Mapping[str, str], token: str) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")
+        }
+        return {
+            **inherited,
+            "KAFKA_BOOTSTRAP_SERVERS": broker,
+            "SWITCHBOARD_DATA_DIR": str(self.folder),
+            "SWITCHBOARD_PARTITIONS": str(PARTITIONS),
+            "SWITCHBOARD_WEBHOOK_TOKENS": f'["{token}"]',
+            "SWITCHBOARD_MODE": "live",
+            "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
+            "SWITCHBOARD_RICHPANEL_URL": vendors["richpanel"],
+            "SWITCHBOARD_RICHPANEL_KEY": vendors["key"],
+            "SWITCHBOARD_VENDOR_BUDGET": str(BUDGET),
+            "SWITCHBOARD_VENDOR_WINDOW": str(WINDOW),
+            "SWITCHBOARD_OPENAI_BASE_URL": f"{vendors['openai']}/v1",
+            "SWITCHBOARD_OPENAI_API_KEY": vendors["key"],
+            "SWITCHBOARD_OPENAI_DEADLINE": str(self._model_deadline),
+            # The fake helpdesk shows a write at once, so a lost answer is settled in seconds.
+            "SWITCHBOARD_REPLY_LEASE": "10",
+            "SWITCHBOARD_REPLY_SETTLE": "3",
+            # The supervisor starts a stage again only after its death.
+            "SWITCHBOARD_STATIC_MEMBERSHIP": "true",
+        }
+
+    async def stop(self) -> None:
+        """Stops every part; nothing is left behind."""
+        await self.supervisor.stop()

@@ -1,0 +1,88 @@
+"""`./switchboard topics` and `schemas`: the topic table against the broker."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import topics
+from pipeline.domain.events import Message
+from pipeline.settings import Settings, load_settings
+from pipeline.stream import admin
+
+app = typer.Typer(help="The topics: list, apply, check.", no_args_is_help=True)
+
+Output = Annotated[Literal["table", "json"], typer.Option("-o", help="Form of the answer.")]
+
+
+def _plans(settings: Settings) -> list[topics.TopicPlan]:
+    return topics.plans(partitions=settings.partitions, replication=settings.replication)
+
+
+def value_name(spec: topics.TopicSpec) -> str:
+    """What a topic's values are, in words."""
+    return spec.value if isinstance(spec.value, str) else f"{spec.value.__name__} (JSON)"
+
+
+@app.command("list")
+def list_(output: Output = "table") -> None:
+    """Show every topic: key, value, partitions, cleanup, writers and readers."""
+    settings = load_settings()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": spec.name,
+            "key": spec.key,
+            "value": value_name(spec),
+            "partitions": spec.partitions(settings.partitions),
+            "cleanup": spec.cleanup,
+            "writers": list(spec.writers),
+            "readers": list(spec.readers),
+        }
+        for spec in topics.ALL
+    ]
+    if output == "json":
+        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table("topic", "key", "value", "partitions", "cleanup", "written by", "read by")
+    for row in rows:
+        cells: list[Any] = [row["name"], row["key"], row["value"], str(row["partitions"])]
+        table.add_row(*cells, row["cleanup"], *(", ".join(row[k]) for k in ("writers", "readers")))
+    Console().print(table)
+
+
+@app.command()
+def apply() -> None:
+    """Create the topics that are missing, then check them all."""
+    settings = load_settings()
+    made = admin.apply(settings.bootstrap_servers, _plans(settings))
+    typer.echo(f"created {len(made)} topics" if made else "nothing to create")
+    check()
+
+
+@app.command()
+def check() -> None:
+    """Compare the broker's topics with the table; exit 1 on any difference."""
+    settings = load_settings()
+    problems = admin.check(settings.bootstrap_servers, _plans(settings))
+    for problem in problems:
+        typer.echo(f"FAIL {problem}")
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"OK   {len(topics.ALL)} topics fit")
+
+
+def schemas() -> None:
+    """Print the JSON Schema of every topic's values."""
+    found: dict[str, Any] = {}
+    for spec in topics.ALL:
+        is_model = not isinstance(spec.value, str) and issubclass(spec.value, Message)
+        found[spec.name] = (
+            spec.value.model_json_schema()  # type: ignore[union-attr]
+            if is_model
+            else {"description": spec.value, "contentEncoding": "binary"}
+        )
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
