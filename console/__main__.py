@@ -11,12 +11,11 @@ from console import kafka, topics
 from console.check import check
 from console.dev import DevError, dev
 from console.eval import EvalError, eval_command
-from console.kafka import KafkaCommandError
 from console.test import run_tests
 from pipeline.settings import SettingsError
 from pipeline.stream.admin import BrokerUnreachable
 
-EXPECTED = (DevError, EvalError, KafkaCommandError, SettingsError, BrokerUnreachable)
+EXPECTED = (DevError, EvalError, SettingsError, BrokerUnreachable)
 """Errors whose text is the whole answer; a traceback would only hide it."""
 
 app = typer.Typer(

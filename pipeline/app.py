@@ -9,7 +9,7 @@ from pipeline import topics
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
 from pipeline.stream.guard import crash
-from pipeline.stream.producer import Producer
+from pipeline.stream.producer import Producer, Sender
 from pipeline.stream.restore import Changelog
 from pipeline.stream.table import DurableTable
 
@@ -21,7 +21,7 @@ class Stage:
     name: str
     app: DurableApp
     table: DurableTable
-    producer: Producer
+    producer: Sender
 
 
 def make_stage(name: str, table: str, settings: Settings) -> Stage:

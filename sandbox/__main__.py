@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import uvicorn
@@ -38,7 +38,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {"sandbox.transport": self.transport}  # type: ignore[typeddict-unknown-key]
+        self.scope["extensions"] = cast("dict[str, Any]", {"sandbox.transport": self.transport})
 
 
 class _Server(uvicorn.Server):

@@ -53,6 +53,10 @@ class Sender(Protocol):
         """Returns where each record lies once all are acknowledged; see `Producer.send`."""
         ...
 
+    async def close(self) -> None:
+        """Waits for what is in flight and lets go."""
+        ...
+
 
 class Producer:
     """An idempotent producer with its own poll thread; use it from one event loop.

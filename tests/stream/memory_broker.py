@@ -53,6 +53,9 @@ class MemoryBroker:
             delivered.append(Delivered(partition, len(log) - 1))
         return delivered
 
+    async def close(self) -> None:
+        return None
+
     def on(self, topic: str) -> list[Outgoing]:
         return [record for record in self.sent if record.topic == topic]
 
@@ -86,6 +89,28 @@ class MemoryChangelog(AbstractContextManager["MemoryChangelog"]):
         rows = [(record.key or b"", record.value) for record in self._log[position:]]
         if rows:
             yield rows, len(self._log) - 1
+
+
+async def run_batch(agent: Any, batch: Batch) -> None:
+    """Puts `batch` to a Faust agent and returns when the watermark has passed all of it."""
+    done = asyncio.Event()
+    last = batch.records[-1].offset + 1
+
+    def on_progress() -> None:
+        if batch.assignment.watermark.position == last:
+            done.set()
+
+    batch.assignment.on_progress = on_progress
+    async with agent.test_context() as running:
+        await running.put(batch)
+        await asyncio.wait_for(done.wait(), 10)
+    # Faust makes the loop of its consumer thread with the consumer and closes it with the thread,
+    # which a test without a broker never starts.
+    agent.app.consumer._thread.thread_loop.close()
+
+
+def crash(where: str, error: BaseException) -> None:
+    raise AssertionError(where) from error
 
 
 def batch_of(records: Sequence[FakeRecord], *, partition: int = 0) -> Batch:
