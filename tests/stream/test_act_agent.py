@@ -1,0 +1,272 @@
+"""The act stage against a helpdesk that fails where it is told to.
+
+Each test is one history of a reply: what the ledger held, what the helpdesk did, what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.act import Acting, Policy, attach_act
+from agents.calls import Calls
+from agents.gate import Gate
+from agents.reply import Replier
+from pipeline import topics
+from pipeline.app import Stage
+from pipeline.domain.classification import Opinion, classify, plan
+from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome, Withheld
+from pipeline.domain.ledger import Intent as ReplyIntent
+from pipeline.domain.ledger import intent_key
+from pipeline.domain.token_bucket import TokenBucket
+from pipeline.ports import Ambiguous, Comment, Permanent, RateLimited, TicketState, VendorError
+from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
+
+TICKET = TicketState(
+    "t1", "OPEN", "email", frozenset(), None, (Comment("m1", "words", is_operator=False),)
+)
+
+
+@dataclass
+class Clock:
+    """Time that passes only when somebody sleeps or the test says so."""
+
+    at: float = 1000.0
+
+    def __call__(self) -> float:
+        self.at += 0.001
+        return self.at
+
+
+@dataclass
+class Desk:
+    """A helpdesk in memory; `send_failures` are raised by sends, `applies` says if it wrote."""
+
+    state: TicketState = TICKET
+    send_failures: list[tuple[VendorError, bool]] = field(default_factory=list)
+    route_failures: list[VendorError] = field(default_factory=list)
+    replies: list[str] = field(default_factory=list)
+
+    async def ticket(self, ticket_id: str) -> TicketState:
+        return self.state
+
+    async def team_ids(self) -> dict[str, str]:
+        return {"Returns Admin": "team-3", "Email Support Team": "team-1"}
+
+    async def apply_route(
+        self, ticket: TicketState, *, team_id: str | None, tags: tuple[str, ...]
+    ) -> None:
+        if self.route_failures:
+            raise self.route_failures.pop(0)
+        self.state = replace(
+            self.state,
+            assignee_id=team_id or self.state.assignee_id,
+            tags=self.state.tags | frozenset(tags),
+        )
+
+    async def send_reply(self, ticket: TicketState, *, body: str) -> None:
+        failure, applies = self.send_failures.pop(0) if self.send_failures else (None, True)
+        if applies:
+            self.replies.append(body)
+            shown = Comment(f"r{len(self.replies)}", body, is_operator=True)
+            self.state = replace(self.state, comments=(*self.state.comments, shown))
+        if failure is not None:
+            raise failure
+
+    async def has_linked_order(self, ticket_id: str) -> bool:
+        return False
+
+
+def request_for(text: str = "I want a refund", intent: str = "refund_request") -> ActionRequest:
+    ticket = AcceptedTicket(
+        event_id="e1", tenant="default", source="richpanel", conversation_id="t1",
+        message_id="m1", channel="email", text=text, ingress_id="i1", received_at=999.0,
+    )  # fmt: skip
+    return plan(ticket, classify(ticket, Opinion(intent, "high", "m", 0.1, 1), None, prefix="mw"))
+
+
+def recorded(request: ActionRequest, offset: int = 0) -> FakeRecord:
+    return FakeRecord(topics.REQUESTED.name, 0, offset, b"t1", request.to_bytes())
+
+
+def acting(stage: Stage, desk: Desk, *, mode: str = "live") -> Any:
+    from tables.ledger import LedgerTable
+
+    clock = Clock()
+    gate = Gate("richpanel", TokenBucket(rate=1000, burst=1000), monotonic=clock)
+    calls = Calls(gate, deadline=60, monotonic=clock, uniform=lambda low, high: 0.0)
+    replier = Replier(
+        LedgerTable(stage.table, stage.producer), desk, calls,
+        worker="0", lease=0.05, settle=0.0, now=clock, monotonic=clock,
+    )  # fmt: skip
+    policy = Policy(mode, "mw", ("email", "live_chat"), has_bot_agent=True)
+    work = Acting(stage, desk, calls, replier, policy=policy, now=clock)
+    return attach_act(stage, work, concurrency=4, on_crash=crash)
+
+
+@dataclass
+class World:
+    stage: Callable[[str], Stage]
+    broker: MemoryBroker
+
+    def run(
+        self,
+        desk: Desk,
+        request: ActionRequest | None = None,
+        *,
+        mode: str = "live",
+        intent_before: bool = False,
+    ) -> list[tuple[str, str | None]]:
+        """Runs one request; (what, outcome or reason) of every audit record."""
+        request = request or request_for()
+
+        async def scenario() -> None:
+            stage = self.stage("act")
+            await stage.table.ready(0)
+            if intent_before:
+                action = request.steps[-1].action_id
+                row = ReplyIntent(action_id=action, worker="dead", deadline_at=1.0, at=0.5)
+                key = intent_key(action).encode()
+                await stage.table.commit(0, {key: row.to_bytes()}, self.broker)
+            await run_batch(acting(stage, desk, mode=mode), batch_of([recorded(request)]))
+            await stage.table.close()
+
+        asyncio.run(scenario())
+        return [
+            (audit.what, audit.outcome.value if audit.outcome else audit.reason)
+            for audit in self.broker.audits()
+        ]
+
+
+@pytest.fixture
+def world(make_stage: Callable[[str], Stage], memory_broker: MemoryBroker) -> World:
+    return World(make_stage, memory_broker)
+
+
+@pytest.fixture(autouse=True)
+def _quick_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.reply.READ_BACK_PAUSE", 0.0)
+
+
+def test_a_ticket_is_routed_then_answered_once(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk) == [("routed", None), ("replied", None), ("ended", "acted")]
+    assert len(desk.replies) == 1
+    assert desk.state.assignee_id == "team-3"
+    assert {"mw-processed", "route-returns-admin", "mw-auto-replied"} <= desk.state.tags
+
+
+def test_the_intent_is_durable_before_the_send_and_done_after_it(world: World) -> None:
+    world.run(Desk())
+    keys = [record.key for record in world.broker.on("rows-changelog")]
+    assert [key.rpartition(b"#")[2] for key in keys if key] == [b"intent", b"done"]
+
+
+def test_shadow_executes_nothing_and_keeps_what_it_would_have_said(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk, mode="shadow")[-1] == ("ended", "withheld")
+    assert desk.replies == []
+    assert desk.state == TICKET
+    held = [Withheld.parse(each.value) for each in world.broker.on(topics.WITHHELD.name)]
+    assert [(each.kind, each.reason) for each in held] == [("route", "mode"), ("reply", "mode")]
+    assert held[1].rendered
+
+
+def test_route_only_routes_and_withholds_the_reply(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk, mode="route_only") == [
+        ("routed", None), ("withheld", "mode"), ("ended", "withheld"),
+    ]  # fmt: skip
+    assert desk.replies == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (replace(TICKET, status="CLOSED"), "ticket_closed"),
+        (replace(TICKET, tags=frozenset({"vip"})), "vip"),
+        (
+            replace(TICKET, comments=(*TICKET.comments, Comment("a", "hi", is_operator=True))),
+            "human_answered",
+        ),
+        (
+            replace(TICKET, comments=(*TICKET.comments, Comment("m2", "and", is_operator=False))),
+            "newer_message",
+        ),
+    ],
+)
+def test_a_reply_is_withheld_for_what_the_ticket_shows_now(
+    world: World, state: TicketState, reason: str
+) -> None:
+    desk = Desk(state)
+    assert world.run(desk)[1] == ("withheld", reason)
+    assert desk.replies == []
+
+
+def test_an_answer_that_was_lost_after_the_effect_is_found_and_not_sent_again(
+    world: World,
+) -> None:
+    desk = Desk(send_failures=[(Ambiguous("read_timeout"), True)])
+    assert world.run(desk) == [("routed", None), ("replied", "found"), ("ended", "acted")]
+    assert len(desk.replies) == 1
+
+
+def test_an_unknown_send_that_left_no_mark_goes_to_a_human_and_is_not_sent_again(
+    world: World,
+) -> None:
+    desk = Desk(send_failures=[(Ambiguous("http_502"), False)])
+    assert world.run(desk) == [("routed", None), ("triaged", "unknown"), ("ended", "triaged")]
+    assert desk.replies == []
+    assert "needs_manual_triage" in desk.state.tags
+
+
+def test_an_intent_of_a_dead_worker_is_never_sent_blind(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk, intent_before=True)[-1] == ("ended", "triaged")
+    assert desk.replies == []
+
+
+def test_a_refusal_that_wrote_nothing_is_sent_later(world: World) -> None:
+    desk = Desk(send_failures=[(RateLimited("http_429", 0.01), False)])
+    assert world.run(desk)[-1] == ("ended", "acted")
+    assert len(desk.replies) == 1
+
+
+def test_a_definite_no_is_a_humans_case(world: World) -> None:
+    desk = Desk(send_failures=[(Permanent("http_422"), False)])
+    assert world.run(desk)[-1] == ("ended", "triaged")
+    assert "mw-send-failed" in desk.state.tags
+
+
+def test_a_ticket_that_cannot_be_routed_is_a_dead_letter_and_not_answered(world: World) -> None:
+    desk = Desk(route_failures=[Permanent("http_404")])
+    assert world.run(desk) == [("failed", "http_404"), ("ended", "dead_lettered")]
+    assert desk.replies == []
+    (letter,) = world.broker.on(f"{topics.REQUESTED.name}.dlq")
+    assert dict(letter.headers)["sb-reason"] == b"http_404"
+
+
+def test_tier_0_is_routed_and_nobody_is_answered(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk, request_for("I will sue you")) == [("routed", None), ("ended", "acted")]
+    # This fake desk has no Leadership Team: the fallback and the tag that names it.
+    assert "mw-needs-leadership-team" in desk.state.tags
+    assert desk.replies == []
+
+
+def test_an_unreadable_plan_is_kept_as_a_dead_letter(
+    world: World, make_stage: Callable[[str], Stage], memory_broker: MemoryBroker, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        stage = make_stage("act")
+        bad = FakeRecord(topics.REQUESTED.name, 0, 0, b"t1", b"{}")
+        await run_batch(acting(stage, Desk()), batch_of([bad]))
+        await stage.table.close()
+
+    asyncio.run(scenario())
+    assert [audit.outcome for audit in memory_broker.audits()] == [Outcome.DEAD_LETTERED]
