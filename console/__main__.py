@@ -9,7 +9,7 @@ import typer
 
 from console import kafka, topics
 from console.check import check
-from console.dev import DevError, dev
+from console.dev import DevError, dev, up
 from console.eval import EvalError, eval_command
 from console.test import run_tests
 from pipeline.settings import SettingsError
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(dev)
+app.command()(up)
 app.command()(check)
 app.command("test")(run_tests)
 app.command("eval")(eval_command)

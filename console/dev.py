@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import os
 import shutil
@@ -27,6 +28,7 @@ from console.trail import Trail, TrailReader
 from console.verdict import broken_promises, report
 
 FOLDER = Path(".switchboard")
+LOCK = "dev.lock"
 RATE = 20.0
 STORM_SECONDS = 6.0
 OUTAGE_SECONDS = 20.0
@@ -61,7 +63,7 @@ def dev(
         work = once_run(folder / f"once-{os.getpid()}", once, kill=kill, output=output, seed=seed)
         code = run_interruptible(work)
     else:
-        with exclusive(folder):
+        with exclusive(folder / "dev"):
             code = run_interruptible(dev_run(folder / "dev", seed=seed))
     raise typer.Exit(code)
 
@@ -70,13 +72,12 @@ def dev(
 def exclusive(folder: Path) -> Any:
     """Holds the folder, so that two `dev` never share data or ports."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "dev.lock").open("a+") as lock:
+    with (folder / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DevError(
-                f"a dev already runs in {folder}: stop it with Ctrl-C, or run beside it with "
-                "./switchboard dev --folder OTHER"
+                f"one already runs in {folder}: stop it with Ctrl-C, or run beside it with --folder OTHER"
             ) from None
         yield
 
@@ -96,12 +97,40 @@ def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
     return asyncio.run(guarded())
 
 
+def up(
+    folder: Annotated[Path, typer.Option(help="Where its data and logs go.")] = FOLDER / "up",
+    mode: Annotated[Literal["shadow", "route_only", "live"], typer.Option()] = "live",
+    budget: Annotated[int, typer.Option(help="Requests per 30 s at the fake helpdesk.")] = BUDGET,
+) -> None:
+    """Run everything without customers; print one JSON line of addresses; end with Ctrl-C."""
+
+    async def serve() -> int:
+        console = Console(stderr=True)
+        async with environment(folder, console, mode=mode, budget=budget) as (_, urls, failed):
+            said = {"ready": True, **dataclasses.asdict(urls)}
+            sys.stdout.write(orjson.dumps(said).decode() + "\n")
+            sys.stdout.flush()
+            raise DevError(await failed)
+
+    with exclusive(folder):
+        raise typer.Exit(run_interruptible(serve()))
+
+
+def empty(folder: Path) -> None:
+    """Deletes what an earlier run left; the lock of the run that is starting stays."""
+    for each in folder.iterdir() if folder.exists() else ():
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each.name != LOCK:
+            each.unlink()
+
+
 @contextlib.asynccontextmanager
 async def environment(
-    folder: Path, console: Console
+    folder: Path, console: Console, *, mode: str = "live", budget: int = BUDGET
 ) -> AsyncIterator[tuple[Environment, Urls, asyncio.Future[str]]]:
     """A running environment in an emptied folder, and a future that fails with its children."""
-    shutil.rmtree(folder, ignore_errors=True)
+    empty(folder)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def on_failure(text: str) -> None:
@@ -109,7 +138,11 @@ async def environment(
             failed.set_result(text)
 
     env = Environment(
-        folder, on_progress=lambda text: console.print(f"[dim]{text} ...[/]"), on_failure=on_failure
+        folder,
+        on_progress=lambda text: console.print(f"[dim]{text} ...[/]"),
+        on_failure=on_failure,
+        mode=mode,
+        budget=budget,
     )
     try:
         try:

@@ -44,11 +44,13 @@ class Environment:
         *,
         on_progress: Callable[[str], None],
         on_failure: Callable[[str], None],
-        model_deadline: float = 10.0,
+        mode: str = "live",
+        budget: int = BUDGET,
     ) -> None:
         self.folder = folder
         self._progress = on_progress
-        self._model_deadline = model_deadline
+        self._mode = mode
+        self._budget = budget
         self.supervisor = Supervisor(folder / "log", on_failure=on_failure)
 
     async def start(self) -> Urls:
@@ -64,7 +66,7 @@ class Environment:
         )
         self._progress("starting the fake helpdesk, model and shop")
         journal = self.folder / "journal.jsonl"
-        command = python("sandbox", "--budget", str(BUDGET), "--window", str(WINDOW))
+        command = python("sandbox", "--budget", str(self._budget), "--window", str(WINDOW))
         vendors = await self.supervisor.start(
             "vendors", [*command, "--journal", str(journal)], dict(os.environ)
         )
@@ -108,15 +110,15 @@ class Environment:
             "SWITCHBOARD_DATA_DIR": str(self.folder),
             "SWITCHBOARD_PARTITIONS": str(PARTITIONS),
             "SWITCHBOARD_WEBHOOK_TOKENS": f'["{token}"]',
-            "SWITCHBOARD_MODE": "live",
+            "SWITCHBOARD_MODE": self._mode,
+            "SWITCHBOARD_INGRESS_RATE": "1000",
             "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
             "SWITCHBOARD_RICHPANEL_URL": vendors["richpanel"],
             "SWITCHBOARD_RICHPANEL_KEY": vendors["key"],
-            "SWITCHBOARD_VENDOR_BUDGET": str(BUDGET),
+            "SWITCHBOARD_VENDOR_BUDGET": str(self._budget),
             "SWITCHBOARD_VENDOR_WINDOW": str(WINDOW),
             "SWITCHBOARD_OPENAI_BASE_URL": f"{vendors['openai']}/v1",
             "SWITCHBOARD_OPENAI_API_KEY": vendors["key"],
-            "SWITCHBOARD_OPENAI_DEADLINE": str(self._model_deadline),
             # The fake helpdesk shows a write at once, so a lost answer is settled in seconds.
             "SWITCHBOARD_REPLY_LEASE": "10",
             "SWITCHBOARD_REPLY_SETTLE": "3",

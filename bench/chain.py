@@ -1,0 +1,130 @@
+"""W3: from the webhook to the tags applied at the helpdesk, vendor and model at 0 ms.
+
+Open loop: every webhook is sent when it is due, and its latency counts from then, so a stall is
+not hidden by waiting senders. The end is the fake helpdesk's own journal, on the same clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+RATES = (1.0, 100.0)
+SECONDS = {1.0: 60, 100.0: 30}
+WARM_UP = 200
+BUDGET = 1_000_000
+TARGET_SECONDS = 0.050
+
+
+async def measure() -> dict[str, Any]:
+    """Starts an environment of its own and measures every rate in it."""
+    folder = Path(".switchboard") / f"bench-{os.getpid()}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "console", "up", "--folder", str(folder), "--mode", "route_only",
+        "--budget", str(BUDGET), stdout=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None  # noqa: S101 - piped just above
+        line = await process.stdout.readline()
+        if not line:
+            raise RuntimeError("the environment did not start; its words are above")
+        urls = json.loads(line)
+        async with httpx.AsyncClient(timeout=30) as client:
+            await run(client, urls, "warm", rate=50.0, count=WARM_UP)
+            return {
+                f"{rate:g}/s": summary(
+                    await run(
+                        client, urls, f"r{rate:g}", rate=rate, count=int(rate * SECONDS[rate])
+                    )
+                )
+                for rate in RATES
+            }
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def run(
+    client: httpx.AsyncClient, urls: dict[str, Any], name: str, *, rate: float, count: int
+) -> list[float]:
+    """Latencies in seconds of `count` webhooks at `rate` a second."""
+    # A broker of the user's own remembers the ids of earlier runs and would call them duplicates.
+    ids = [f"bench-{time.time_ns():x}-{name}-{number}" for number in range(count)]
+    await seed(client, urls, ids)
+    due: dict[str, float] = {}
+    began = time.time() + 0.5
+    sends = []
+    for number, ticket_id in enumerate(ids):
+        due[ticket_id] = began + number / rate
+        wait = due[ticket_id] - time.time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        sends.append(asyncio.create_task(post(client, urls, ticket_id)))
+    await asyncio.gather(*sends)
+    return await applied(client, urls, due)
+
+
+async def seed(client: httpx.AsyncClient, urls: dict[str, Any], ids: list[str]) -> None:
+    """Puts the tickets on the fake helpdesk."""
+    rows: list[dict[str, Any]] = [
+        {
+            "messages": 1,
+            "order": None,
+            "ticket": {
+                "id": ticket_id, "number": 1, "status": "OPEN", "created_at": 0, "updated_at": 0,
+                "assignee_id": None, "via": {"channel": "email"}, "tags": [], "comments": [],
+            },
+        }
+        for ticket_id in ids
+    ]  # fmt: skip
+    (await client.post(f"{urls['richpanel']}/_sandbox/tickets", json=rows)).raise_for_status()
+
+
+async def post(client: httpx.AsyncClient, urls: dict[str, Any], ticket_id: str) -> None:
+    """Sends one webhook."""
+    body = {
+        "ticket_id": ticket_id, "message_id": f"{ticket_id}-m", "channel": "email",
+        "message": "where is my order?", "trigger": "customer_message",
+    }  # fmt: skip
+    answer = await client.post(
+        f"{urls['ingress']}/webhooks/richpanel",
+        json=body,
+        headers={"X-Middleware-Token": urls["token"]},
+    )
+    answer.raise_for_status()
+
+
+async def applied(
+    client: httpx.AsyncClient, urls: dict[str, Any], due: dict[str, float]
+) -> list[float]:
+    """Waits for every ticket's tags; seconds from due to applied. Raises when one is missing."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        answer = await client.get(f"{urls['richpanel']}/_sandbox/journal")
+        first: dict[str, float] = {}
+        for effect in answer.json()["effects"]:
+            if effect["kind"] == "tags":
+                first.setdefault(effect["ticket_id"], effect["at"])
+        if due.keys() <= first.keys():
+            return [first[ticket_id] - at for ticket_id, at in due.items()]
+        await asyncio.sleep(0.5)
+    raise RuntimeError("not every ticket was routed within 60 s: no figure without correctness")
+
+
+def summary(latencies: list[float]) -> dict[str, float]:
+    """Quantiles in milliseconds."""
+    ordered = sorted(latencies)
+
+    def at(share: float) -> float:
+        return round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+
+    return {"count": len(ordered), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99)}

@@ -1,0 +1,69 @@
+"""The compose file without an engine: what it names exists in the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agents.__main__ import BUILDERS
+from agents.status import status_routes
+from pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if name != "kafka"}
+VARIABLES = {f"SWITCHBOARD_{name.upper()}" for name in Settings.model_fields} | {
+    "KAFKA_BOOTSTRAP_SERVERS"
+}
+
+
+def test_there_is_a_service_for_every_stage() -> None:
+    assert set(BUILDERS) | {"kafka", "topics", "ingress"} == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_is_a_module_of_ours(name: str) -> None:
+    program, flag, module, *arguments = OURS[name]["command"]
+    assert (program, flag) == ("python", "-m")
+    assert importlib.util.find_spec(f"{module}.__main__") is not None
+    if module == "agents":
+        assert arguments == [name]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_a_setting(name: str) -> None:
+    assert set(OURS[name]["environment"]) <= VARIABLES
+
+
+def test_every_volume_is_declared_and_every_stage_keeps_its_tables_on_one() -> None:
+    used = {
+        each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])
+    }
+    assert used == set(COMPOSE["volumes"])
+    assert all(SERVICES[stage]["volumes"] == [f"{stage}:/data"] for stage in BUILDERS)
+
+
+def test_health_checks_ask_a_path_that_exists_on_the_port_that_is_served() -> None:
+    for name, service in OURS.items():
+        if name == "topics":
+            continue
+        command = " ".join(service["healthcheck"]["test"])
+        found = re.search(r"127\.0\.0\.1:(\d+)(/\w+)", command)
+        assert found is not None
+        assert found.group(1) == service["environment"]["SWITCHBOARD_PORT"]
+        assert found.group(2) in status_routes(lambda: True)
+
+
+def test_the_image_has_every_room_that_a_service_runs() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for room in ("pipeline", "tables", "agents", "ingress", "console"):
+        assert f"COPY {room} {room}" in dockerfile
+    assert "--require-hashes" in dockerfile
+    for variable in re.findall(r"SWITCHBOARD_\w+", dockerfile):
+        assert variable in VARIABLES
