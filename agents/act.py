@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.domain.routing import route
-from pipeline.domain.taxonomy import Intent, tier_of
-
 from agents.calls import Calls
 from agents.records import audited, ingress_id, outgoing
 from agents.reply import GivenUp, Replier, ReplyTask, Sendable
@@ -26,6 +23,8 @@ from pipeline.domain.events import (
 )
 from pipeline.domain.outcomes import StepEnd, StepResult, terminal_outcome
 from pipeline.domain.permit import Allow, TicketView, permit
+from pipeline.domain.routing import route
+from pipeline.domain.taxonomy import Intent, tier_of
 from pipeline.domain.templates import marked, render
 from pipeline.ports import Helpdesk, TicketState
 from pipeline.stream.batch import Assignment, Record

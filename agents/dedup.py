@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.domain.webhook import WebhookBody
-
 from agents.records import audited, header, ingress_id, outgoing
 from pipeline import telemetry, topics
 from pipeline.app import Stage
@@ -23,6 +21,7 @@ from pipeline.domain.dedup import (
     judge,
 )
 from pipeline.domain.events import Audit, Outcome, conversation_hash
+from pipeline.domain.webhook import WebhookBody
 from pipeline.stream.batch import Batch, Record
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import Outgoing

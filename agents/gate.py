@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from pipeline.domain.token_bucket import TokenBucket
-
 from pipeline import telemetry
+from pipeline.domain.token_bucket import TokenBucket
 
 Sleep = Callable[[float], Awaitable[None]]
 
