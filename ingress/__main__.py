@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import orjson
 import uvicorn
@@ -85,7 +88,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         monotonic=time.monotonic,
         new_id=lambda: uuid.uuid4().hex,
     )
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             Server(webhooks, is_ready=lambda: producer.is_connected),
             host=settings.host,
@@ -100,11 +103,28 @@ async def run(settings: Settings, secrets: Secrets) -> int:
             limit_concurrency=2000,
         )
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
     watch = asyncio.create_task(_watch(producer, server))
     await server.serve()
     watch.cancel()
     await producer.close()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that ends when told to, instead of raising the signal again and dying of it.
+
+    Dying there would skip the flush of what is still on its way to the broker.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Stops accepting and finishes what was accepted."""
+        self.should_exit = True
 
 
 async def _watch(producer: Producer, server: uvicorn.Server) -> None:
