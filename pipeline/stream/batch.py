@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ class Record(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102
 
 
+IN_HAND_BATCHES = 2
+"""Fetches a partition may have unfinished however large they are: one is decided while the other
+waits for the broker; more would only add memory and work that a crash repeats."""
+IN_HAND_RECORDS = 500
+"""Records a partition may have unfinished however small its fetches are. At a low rate a fetch is
+one record, and two records in hand would leave the lanes idle."""
+
+
 class AssignmentEnded(Exception):
     """The partition was taken away; what was begun for it is left to the next owner."""
 
@@ -52,6 +61,7 @@ class Assignment:
         self._ended = asyncio.Event()
         self.watermark = Watermark()
         self.on_progress: Callable[[], None] = lambda: None
+        self._batch_ends: deque[int] = deque()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,7 +87,18 @@ class Assignment:
         self._gap_at = None
         self.position = fresh[-1].offset + 1
         self.watermark.hand_out(record.offset for record in fresh)
+        self._batch_ends.append(fresh[-1].offset)
         return fresh
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough is in hand that the next fetch leaves this partition out."""
+        position = self.watermark.position or 0
+        while self._batch_ends and self._batch_ends[0] < position:
+            self._batch_ends.popleft()
+        return (
+            len(self._batch_ends) >= IN_HAND_BATCHES and self.watermark.pending >= IN_HAND_RECORDS
+        )
 
     @property
     def has_gap(self) -> bool:

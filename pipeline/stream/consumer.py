@@ -26,10 +26,6 @@ from pipeline.stream.batch import Assignment, Batch, Record
 
 log = logging.getLogger(__name__)
 
-IN_HAND_BATCHES = 2
-"""Fetches a partition may have unfinished. Two, so that one is decided while the other waits for
-the broker; more would only add memory and work that a crash repeats."""
-
 REVOKE_PATIENCE = 25.0
 """Seconds that running work gets at a rebalance; below the group's rebalance timeout of 60 s."""
 
@@ -43,7 +39,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._assignments: dict[TP, Assignment] = {}
-        self._in_hand: dict[TP, list[int]] = {}
         self._room = asyncio.Event()
 
     # -- assignment ---------------------------------------------------------------------------
@@ -51,24 +46,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Begins a new assignment per partition; positions follow with the first seek."""
         self._assignments = {tp: self._assign(tp, generation_id) for tp in assigned}
-        self._in_hand = {tp: [] for tp in assigned}
         self._room.set()
         self.app.on_stream_assigned({tp.partition for tp in assigned})
         await super().on_partitions_assigned(assigned, generation_id)
 
     def _assign(self, tp: TP, generation: int) -> Assignment:
         assignment = Assignment(tp.topic, tp.partition, generation, None)
-        assignment.on_progress = lambda: self._on_progress(tp, assignment)
+        assignment.on_progress = self._room.set
         return assignment
-
-    def _on_progress(self, tp: TP, assignment: Assignment) -> None:
-        ends = self._in_hand.get(tp)
-        position = assignment.watermark.position
-        if not assignment.is_current or ends is None or position is None:
-            return
-        while ends and ends[0] < position:
-            ends.pop(0)
-            self._room.set()
 
     async def perform_seek(self) -> None:
         """Seeks every partition to where we read next: at first the committed offset."""
@@ -144,7 +129,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _fetch(self) -> Mapping[TP, Sequence[Record]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        full = {tp for tp, ends in self._in_hand.items() if len(ends) >= IN_HAND_BATCHES}
+        full = {tp for tp, mine in self._assignments.items() if mine.is_full}
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
         wanted = set(self._get_active_partitions()) - full
         if not wanted:
@@ -169,8 +154,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if mine.has_gap and mine.position is not None:
                     await self.seek_wait({tp: mine.position})
                 continue
-            self._in_hand[tp].append(fresh[-1].offset)
-            message = self._to_message(tp, fresh[-1])
+                message = self._to_message(tp, fresh[-1])
             message.value = Batch(fresh, mine)
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
 

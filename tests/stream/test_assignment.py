@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.stream.batch import Assignment, AssignmentEnded
+from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, AssignmentEnded
 from tests.stream.memory_broker import FakeRecord
 
 
@@ -59,3 +59,29 @@ def test_idle_is_reached_only_when_all_running_work_ended() -> None:
         await idle
 
     asyncio.run(scenario())
+
+
+def is_full(mine: Assignment) -> bool:
+    return mine.is_full
+
+
+def test_a_partition_is_full_by_records_not_by_the_number_of_small_fetches() -> None:
+    mine = Assignment("source", 0, 1, 0)
+    for offset in range(IN_HAND_RECORDS - 1):
+        mine.take(run_of(offset))
+    assert is_full(mine) is False
+    mine.take(run_of(IN_HAND_RECORDS - 1))
+    assert is_full(mine) is True
+    mine.finish(0)
+    assert is_full(mine) is False
+
+
+def test_one_large_fetch_leaves_room_for_a_second_and_no_third() -> None:
+    mine = Assignment("source", 0, 1, 0)
+    mine.take(run_of(*range(4000)))
+    assert is_full(mine) is False
+    mine.take(run_of(*range(4000, 8000)))
+    assert is_full(mine) is True
+    for offset in range(4000):
+        mine.finish(offset)
+    assert is_full(mine) is False
