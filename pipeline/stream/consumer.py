@@ -154,7 +154,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if mine.has_gap and mine.position is not None:
                     await self.seek_wait({tp: mine.position})
                 continue
-                message = self._to_message(tp, fresh[-1])
+            message = self._to_message(tp, fresh[-1])
             message.value = Batch(fresh, mine)
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
