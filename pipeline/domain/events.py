@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -215,8 +215,3 @@ def weak_event_id(source: str, conversation_id: str, text: str, bucket: int) -> 
 def action_id(tenant: str, conversation_id: str, event_id: str, kind: str, version: str) -> str:
     """The idempotency key of one step; `version` is the template's (or the route's) name."""
     return digest("action", tenant, conversation_id, event_id, kind, version)
-
-
-def detail_value(value: Any) -> str | int | float | bool:
-    """`value` as an audit detail may hold it."""
-    return value if isinstance(value, str | int | float | bool) else str(value)

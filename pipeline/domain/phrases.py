@@ -28,11 +28,6 @@ def near(first: str, second: str, gap: int = 5) -> str:
     return rf"\b(?:{first})\b{between}(?:{second})\b|\b(?:{second})\b{between}(?:{first})\b"
 
 
-def then(first: str, second: str, gap: int = 5) -> str:
-    """`first`, then `second`, at most `gap` words between them."""
-    return rf"\b(?:{first})\b(?:\W+\w+){{0,{gap}}}?\W+(?:{second})\b"
-
-
 def _rule(intent: Intent, code: str, *patterns: str) -> Rule:
     return Rule(intent, code, re.compile("|".join(f"(?:{each})" for each in patterns)))
 
