@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
 
@@ -22,10 +22,6 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(f"switchboard_{name}", text, labels, registry=REGISTRY)
-
-
-def _gauge(name: str, text: str, *labels: str) -> Gauge:
-    return Gauge(f"switchboard_{name}", text, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, text: str, *labels: str) -> Histogram:
@@ -42,7 +38,6 @@ INGRESS_SECONDS = _histogram("ingress_request_seconds", "From the whole body to 
 STAGE_RECORDS = _counter("stage_records_total", "Records that a stage finished.", "stage")
 STAGE_SECONDS = _histogram("stage_duration_seconds", "Time in one stage per record.", "stage")
 END_TO_END_SECONDS = _histogram("end_to_end_seconds", "From the webhook to the route applied.")
-WATERMARK_LAG = _gauge("watermark_lag_records", "Handed out and not yet durable.", "stage")
 AUDITS = _counter("audit_records_total", "Decisions by stage and kind.", "stage", "what")
 ACTIONS = _counter("actions_total", "Steps at the helpdesk.", "action", "outcome")
 WITHHELD = _counter("withheld_total", "Steps not executed, by reason.", "reason")
@@ -54,7 +49,6 @@ GATE_CLOSED = _counter(
     "rate_limit_closed_seconds_total", "Seconds that a vendor's gate was closed.", "vendor"
 )
 DUPLICATES = _counter("duplicates_total", "Webhooks seen before.", "key_strength")
-REPLY_UNKNOWN = _gauge("reply_unknown", "Replies reserved whose outcome is not known.")
 
 
 def exposition() -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,9 +51,6 @@ class Message(BaseModel):
                 raise UnreadableValue("unknown_schema_version") from None
             where = ".".join(str(part) for part in first["loc"]) or "json"
             raise UnreadableValue(f"invalid_{where}") from None
-
-
-M = TypeVar("M", bound=Message)
 
 
 class Author(StrEnum):
