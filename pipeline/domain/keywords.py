@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.domain.patterns import Rule
-from pipeline.domain.phrases import RULES
-from pipeline.domain.routing import PRECEDENCE, STATUS, choose
-from pipeline.domain.serious_phrases import TIER0
+from pipeline.domain.phrases import RULES, TIER0
+from pipeline.domain.routing import choose
 from pipeline.domain.taxonomy import HANDLING, Confidence, Intent, Verdict
 
 MAX_TEXT = 8_000
@@ -52,48 +50,52 @@ def tier0(text: str) -> Verdict | None:
     found = [rule for rule in TIER0 if rule.pattern.search(said)]
     if not found:
         return None
-    return Verdict(choose({rule.intent for rule in found}), Confidence.HIGH, _codes(found))
+    intent = choose({rule.intent for rule in found})
+    return Verdict(intent, Confidence.HIGH, tuple(sorted({rule.code for rule in found})))
 
 
 def classify_by_keywords(text: str) -> Verdict | None:
     """One intent where the rules are sure, else None.
 
-    High confidence where a rule speaks, medium where there are only mentions (weak rules).
     Several intents are put in order by `routing.choose`; where those that are left lie with
-    different teams and none beats the others, the rules are not sure. Mail that is quoted below
-    the customer's own words is not read, except by Tier 0.
+    different teams and none beats the others, the rules are not sure.
     """
     serious = tier0(text)
     if serious is not None:
         return serious
-    said = _DENIED.sub(" ", normalise(_QUOTED.sub("", text[:MAX_TEXT])))
+    said = _NEGATED.sub(" ", normalise(text))
     found = [rule for rule in RULES if rule.pattern.search(said)]
-    strong = [rule for rule in found if not rule.weak]
-    intents = _specific({rule.intent for rule in strong or found})
-    if not intents or _undecidable(intents):
+    intents = {rule.intent for rule in found}
+    intents -= _weaker(intents)
+    if not intents:
         return None
-    confidence = Confidence.HIGH if strong else Confidence.MEDIUM
-    return Verdict(choose(intents), confidence, _codes(strong or found))
+    intent = choose(intents)
+    teams = {HANDLING[each].team for each in intents}
+    if len(teams) > 1 and intent in _UNORDERED:
+        return None
+    return Verdict(intent, Confidence.HIGH, tuple(sorted({rule.code for rule in found})))
 
 
-def _codes(found: list[Rule]) -> tuple[str, ...]:
-    return tuple(sorted({rule.code for rule in found}))
-
+_UNORDERED = {
+    Intent.PRE_PURCHASE_QUESTION,
+    Intent.PROMO_DISCOUNT_ISSUE,
+    Intent.BILLING_ISSUE,
+    Intent.TECHNICAL_SUPPORT,
+    Intent.PHONE_SUPPORT_REQUEST,
+    Intent.SOCIAL_MEDIA_SUPPORT_REQUEST,
+    Intent.TIKTOK_SUPPORT_REQUEST,
+    Intent.INFLUENCER_MARKETING_INQUIRY,
+    Intent.UNKNOWN_OTHER,
+}
+"""Intents that the precedence does not order among each other."""
 
 _BEATS: dict[Intent, set[Intent]] = {
     Intent.CANCEL_SUBSCRIPTION: {Intent.CANCEL_ORDER, Intent.TECHNICAL_SUPPORT},
     Intent.TECHNICAL_SUPPORT: {Intent.PRE_PURCHASE_QUESTION},
     Intent.BILLING_ISSUE: {Intent.PRE_PURCHASE_QUESTION},
-    Intent.PROMO_DISCOUNT_ISSUE: {Intent.PRE_PURCHASE_QUESTION, Intent.TECHNICAL_SUPPORT},
 }
-"""A found intent -> those whose words are also part of it ("code does not work at checkout")."""
 
 
-def _specific(intents: set[Intent]) -> set[Intent]:
-    return intents - {weak for strong in intents for weak in _BEATS.get(strong, ())}
-
-
-def _undecidable(intents: set[Intent]) -> bool:
-    """Whether different teams claim the message and no precedence tells them apart."""
-    teams = {HANDLING[intent].team for intent in intents.difference(STATUS)}
-    return len(teams) > 1 and choose(intents) not in PRECEDENCE
+def _weaker(intents: set[Intent]) -> set[Intent]:
+    """Intents whose words are also part of a more specific one that was found."""
+    return {weak for strong in intents & set(_BEATS) for weak in _BEATS[strong]}

@@ -22,7 +22,7 @@ _CAUSES = (
     Intent.DELIVERED_NOT_RECEIVED,
 )
 _OUTCOMES = (Intent.EXCHANGE_REQUEST, Intent.REFUND_REQUEST, Intent.RETURN_REQUEST)
-STATUS = (Intent.SHIPPING_DELAY_NOT_SHIPPED, Intent.ORDERSTATUS_TRACKING)
+_STATUS = (Intent.SHIPPING_DELAY_NOT_SHIPPED, Intent.ORDER_STATUS_TRACKING)
 _SERIOUS = (
     Intent.HARASSMENT_THREATS,
     Intent.LEGAL_THREAT,
@@ -50,8 +50,8 @@ def _rank(intent: Intent) -> tuple[int, str]:
     if intent in PRECEDENCE:
         return PRECEDENCE.index(intent), intent
     middle = len(PRECEDENCE)
-    if intent in STATUS:
-        return middle + 1 + STATUS.index(intent), intent
+    if intent in _STATUS:
+        return middle + 1 + _STATUS.index(intent), intent
     return (middle + 10 if intent is Intent.UNKNOWN_OTHER else middle), intent
 
 
