@@ -42,6 +42,9 @@ from tables import decisions, ledger, seen, windows
 log = logging.getLogger("agents")
 
 EXIT_USAGE = 64
+OBSERVE_GATHER = 0.25
+"""Seconds. Windows are read by people; a changelog record per audit record would cost more than the
+event that it counts."""
 
 
 def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
@@ -103,7 +106,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The observe stage, which also answers /windows."""
-    stage = make_stage("observe", windows.NAME, settings)
+    stage = make_stage("observe", windows.NAME, settings, gather=OBSERVE_GATHER)
     attach_observe(stage, now=time.time, on_crash=crash)
     table = windows.WindowsTable(stage.table)
     return stage, {"/windows": windows_query.route(table, now=time.time)}

@@ -24,7 +24,7 @@ class Stage:
     producer: Sender
 
 
-def make_stage(name: str, table: str, settings: Settings) -> Stage:
+def make_stage(name: str, table: str, settings: Settings, *, gather: float = 0.0) -> Stage:
     """Builds the stage `name`; call it inside the event loop that will run it.
 
     App ids, table names and topics are state: renaming one loses what is stored under it.
@@ -35,6 +35,7 @@ def make_stage(name: str, table: str, settings: Settings) -> Stage:
         f"switchboard-{name}",
         bootstrap_servers=settings.bootstrap_servers,
         folder=folder,
+        gather=gather,
         group_instance_id=f"{name}-{settings.instance}" if settings.static_membership else None,
     )
     durable = DurableTable(

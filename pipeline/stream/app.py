@@ -45,6 +45,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
         bootstrap_servers: str,
         folder: Path,
         group_instance_id: str | None = None,
+        gather: float = 0.0,
         **conf: Any,
     ) -> None:
         brokers = ";".join(f"kafka://{server}" for server in bootstrap_servers.split(","))
@@ -72,6 +73,8 @@ class DurableApp(faust.App):  # type: ignore[misc]
             **conf,
         )
         self.durable: list[DurableTable] = []
+        self.gather = gather
+        """Seconds to wait before each fetch, so that batches grow where nobody waits for them."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

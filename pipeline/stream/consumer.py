@@ -129,6 +129,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _fetch(self) -> Mapping[TP, Sequence[Record]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
+        if self.app.gather:
+            await self.sleep(self.app.gather)
         full = {tp for tp, mine in self._assignments.items() if mine.is_full}
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
         wanted = set(self._get_active_partitions()) - full
