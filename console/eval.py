@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from pipeline.ports import VendorError
 from pipeline.settings import SettingsError, load_settings
 
 CONCURRENCY = 8
+_LABEL = re.compile(r"\w{1,40}")
 
 
 class EvalError(Exception):
@@ -30,24 +32,30 @@ def read_rows(file: Path) -> list[tuple[str, Intent]]:
     """(text, label) of every row.
 
     Raises:
-        EvalError: no such file, a column is missing, an unknown label, or no rows.
+        EvalError: no such file, not a CSV, a column is missing, an unknown label, or no rows.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as opened:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
             rows = list(csv.DictReader(opened))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise EvalError(f"{file} cannot be read: {error.__class__.__name__}") from None
     if not rows:
         raise EvalError(f"{file} has no rows: it needs the columns text and intent")
     missing = {"text", "intent"} - set(rows[0])
     if missing:
         raise EvalError(f"{file} has no column {' and '.join(sorted(missing))}")
-    labelled = []
-    for number, row in enumerate(rows, 2):
-        if row["intent"] not in set(Intent):
-            raise EvalError(f"{file} line {number}: {row['intent']!r} is no intent of the taxonomy")
-        labelled.append((row["text"] or "", Intent(row["intent"])))
-    return labelled
+    return [
+        (row["text"] or "", _label(row["intent"], f"{file} row {number}"))
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _label(label: str | None, place: str) -> Intent:
+    if label in set(Intent):
+        return Intent(label)
+    # A shifted column puts a customer's words here, and those are not shown.
+    shown = repr(label) if label and _LABEL.fullmatch(label) else "this"
+    raise EvalError(f"{place}: {shown} is no intent of the taxonomy")
 
 
 def eval_command(
@@ -60,18 +68,25 @@ def eval_command(
     ),
 ) -> None:
     """Measure routing on labelled messages: precision of what is decided, share decided."""
-    rows = read_rows(file)
-    if with_ == "rules":
-        verdicts = [classify_by_keywords(text) for text, _ in rows]
-        decided = [None if verdict is None else verdict.intent for verdict in verdicts]
-    else:
-        decided = asyncio.run(by_model([text for text, _ in rows]))
+    try:
+        rows = read_rows(file)
+        texts = [text for text, _ in rows]
+        decided = by_rules(texts) if with_ == "rules" else asyncio.run(by_model(texts))
+    except (EvalError, SettingsError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
     judged = [Judged(truth, intent) for (_, truth), intent in zip(rows, decided, strict=True)]
     figures = evaluate(judged)
     if output == "json":
         typer.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
     else:
         show(figures)
+
+
+def by_rules(texts: list[str]) -> list[Intent | None]:
+    """What the keyword rules say of each text; None where they are not sure."""
+    verdicts = map(classify_by_keywords, texts)
+    return [None if verdict is None else verdict.intent for verdict in verdicts]
 
 
 async def by_model(texts: list[str]) -> list[Intent | None]:
