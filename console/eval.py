@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,7 @@ _LABEL = re.compile(r"\w{1,40}")
 
 
 class EvalError(Exception):
-    """The file cannot be evaluated; the text says what is wrong with it."""
+    """Nothing can be measured; the text says what is wrong with the file or the model."""
 
 
 def read_rows(file: Path) -> list[tuple[str, Intent]]:
@@ -92,27 +93,39 @@ def by_rules(texts: list[str]) -> list[Intent | None]:
 async def by_model(texts: list[str]) -> list[Intent | None]:
     """What the configured model says of each text; None where it failed or was not sure.
 
+    How often it failed, and with which code, goes to stderr: a failure is no judgement.
+
     Raises:
         SettingsError: no model is configured.
+        EvalError: it answered nothing at all.
     """
     settings = load_settings()
     if not (settings.openai_api_key.get_secret_value() or settings.openai_base_url):
         raise SettingsError("no model: set SWITCHBOARD_OPENAI_API_KEY, or use --with rules")
     classifier = OpenAIClassifier.from_settings(settings)
     turn = asyncio.Semaphore(CONCURRENCY)
+    failures: Counter[str] = Counter()
 
     async def one(text: str) -> Intent | None:
         async with turn:
             try:
                 answer = await classifier.classify(text, channel="email")
-            except VendorError:
+            except VendorError as error:
+                failures[error.code] += 1
                 return None
         return None if answer.confidence == "low" else Intent(answer.intent)
 
     try:
-        return list(await asyncio.gather(*(one(text) for text in texts)))
+        decided = list(await asyncio.gather(*(one(text) for text in texts)))
     finally:
         await classifier.aclose()
+    if failures:
+        codes = ", ".join(f"{code} {count}" for code, count in failures.most_common())
+        told = f"the model gave no answer to {failures.total()} of {len(texts)} messages: {codes}"
+        if failures.total() == len(texts):
+            raise EvalError(told)
+        typer.echo(f"warning: {told}", err=True)
+    return decided
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -132,6 +132,7 @@ TIER0: tuple[Rule, ...] = (
         near(r"revers\w*|stop(?:ped)?|block(?:ed)?|recall(?:ed)?", r"my bank|paypal|card (?:company|issuer|provider)|credit card company", 6),
         near(r"disput\w*", r"charges?|transactions?|payments?", 4),
         near(r"(?:open\w*|fil\w*|rais\w*|start\w*|submit\w*)(?: \w+){0,3} (?:claim|case|dispute)", _CARD_ISSUER, 6),
+        then(rf"(?:ask\w*|told|tell\w*|contact\w*|call\w*|hav\w*|get\w*)(?: \w+){{0,2}} (?:{_CARD_ISSUER})", r"(?:pull|get|take|claim|return|recover)(?: \w+){0,3} back", 4),
         r"\bpaypal (?:case|claim|dispute)\b",
     ),
     rule(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,19 @@ def test_a_customers_words_in_the_label_column_are_not_shown(tmp_path: Path) -> 
     file = tmp_path / "rows.csv"
     file.write_text("intent,text\nMy name is Dana Lovelace,refund_request\n")
     assert "Dana" not in run(str(file))[2]
+
+
+def test_a_model_that_answers_nothing_is_an_error_and_not_a_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
+        monkeypatch.setenv(
+            "SWITCHBOARD_OPENAI_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        )
+        monkeypatch.setenv("SWITCHBOARD_OPENAI_API_KEY", "made-up")
+        file = tmp_path / "rows.csv"
+        file.write_text("text,intent\nhello,unknown_other\n")
+        code, out, err = run(str(file), "--with", "model")
+    assert (code, out) == (2, "")
+    assert "no answer to 1 of 1 messages: " in err

@@ -156,6 +156,7 @@ def test_a_serious_word_alone_is_no_tier_0(text: str) -> None:
     "text",
     [
         "I am disputing this with my credit card company",
+        "I have told my bank to take the money back",
         "I will sue.",
         "I\u2019ll kill you",
         "someone has been placing orders with my debit card",
