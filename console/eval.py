@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,34 +22,41 @@ from pipeline.ports import VendorError
 from pipeline.settings import SettingsError, load_settings
 
 CONCURRENCY = 8
+_LABEL = re.compile(r"\w{1,40}")
 
 
 class EvalError(Exception):
-    """The file cannot be evaluated; the text says what is wrong with it."""
+    """Nothing can be measured; the text says what is wrong with the file or the model."""
 
 
 def read_rows(file: Path) -> list[tuple[str, Intent]]:
     """(text, label) of every row.
 
     Raises:
-        EvalError: no such file, a column is missing, an unknown label, or no rows.
+        EvalError: no such file, not a CSV, a column is missing, an unknown label, or no rows.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as opened:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
             rows = list(csv.DictReader(opened))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise EvalError(f"{file} cannot be read: {error.__class__.__name__}") from None
     if not rows:
         raise EvalError(f"{file} has no rows: it needs the columns text and intent")
     missing = {"text", "intent"} - set(rows[0])
     if missing:
         raise EvalError(f"{file} has no column {' and '.join(sorted(missing))}")
-    labelled = []
-    for number, row in enumerate(rows, 2):
-        if row["intent"] not in set(Intent):
-            raise EvalError(f"{file} line {number}: {row['intent']!r} is no intent of the taxonomy")
-        labelled.append((row["text"] or "", Intent(row["intent"])))
-    return labelled
+    return [
+        (row["text"] or "", _label(row["intent"], f"{file} row {number}"))
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _label(label: str | None, place: str) -> Intent:
+    if label in set(Intent):
+        return Intent(label)
+    # A shifted column puts a customer's words here, and those are not shown.
+    shown = repr(label) if label and _LABEL.fullmatch(label) else "this"
+    raise EvalError(f"{place}: {shown} is no intent of the taxonomy")
 
 
 def eval_command(
@@ -60,12 +69,13 @@ def eval_command(
     ),
 ) -> None:
     """Measure routing on labelled messages: precision of what is decided, share decided."""
-    rows = read_rows(file)
-    if with_ == "rules":
-        verdicts = [classify_by_keywords(text) for text, _ in rows]
-        decided = [None if verdict is None else verdict.intent for verdict in verdicts]
-    else:
-        decided = asyncio.run(by_model([text for text, _ in rows]))
+    try:
+        rows = read_rows(file)
+        texts = [text for text, _ in rows]
+        decided = by_rules(texts) if with_ == "rules" else asyncio.run(by_model(texts))
+    except (EvalError, SettingsError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
     judged = [Judged(truth, intent) for (_, truth), intent in zip(rows, decided, strict=True)]
     figures = evaluate(judged)
     if output == "json":
@@ -74,30 +84,48 @@ def eval_command(
         show(figures)
 
 
+def by_rules(texts: list[str]) -> list[Intent | None]:
+    """What the keyword rules say of each text; None where they are not sure."""
+    verdicts = map(classify_by_keywords, texts)
+    return [None if verdict is None else verdict.intent for verdict in verdicts]
+
+
 async def by_model(texts: list[str]) -> list[Intent | None]:
     """What the configured model says of each text; None where it failed or was not sure.
 
+    How often it failed, and with which code, goes to stderr: a failure is no judgement.
+
     Raises:
         SettingsError: no model is configured.
+        EvalError: it answered nothing at all.
     """
     settings = load_settings()
     if not (settings.openai_api_key.get_secret_value() or settings.openai_base_url):
         raise SettingsError("no model: set SWITCHBOARD_OPENAI_API_KEY, or use --with rules")
     classifier = OpenAIClassifier.from_settings(settings)
     turn = asyncio.Semaphore(CONCURRENCY)
+    failures: Counter[str] = Counter()
 
     async def one(text: str) -> Intent | None:
         async with turn:
             try:
                 answer = await classifier.classify(text, channel="email")
-            except VendorError:
+            except VendorError as error:
+                failures[error.code] += 1
                 return None
         return None if answer.confidence == "low" else Intent(answer.intent)
 
     try:
-        return list(await asyncio.gather(*(one(text) for text in texts)))
+        decided = list(await asyncio.gather(*(one(text) for text in texts)))
     finally:
         await classifier.aclose()
+    if failures:
+        codes = ", ".join(f"{code} {count}" for code, count in failures.most_common())
+        told = f"the model gave no answer to {failures.total()} of {len(texts)} messages: {codes}"
+        if failures.total() == len(texts):
+            raise EvalError(told)
+        typer.echo(f"warning: {told}", err=True)
+    return decided
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ _CAUSES = (
     Intent.DELIVERED_NOT_RECEIVED,
 )
 _OUTCOMES = (Intent.EXCHANGE_REQUEST, Intent.REFUND_REQUEST, Intent.RETURN_REQUEST)
-_STATUS = (Intent.SHIPPING_DELAY_NOT_SHIPPED, Intent.ORDER_STATUS_TRACKING)
+STATUS = (Intent.SHIPPING_DELAY_NOT_SHIPPED, Intent.ORDER_STATUS_TRACKING)
 _SERIOUS = (
     Intent.HARASSMENT_THREATS,
     Intent.LEGAL_THREAT,
@@ -50,8 +50,8 @@ def _rank(intent: Intent) -> tuple[int, str]:
     if intent in PRECEDENCE:
         return PRECEDENCE.index(intent), intent
     middle = len(PRECEDENCE)
-    if intent in _STATUS:
-        return middle + 1 + _STATUS.index(intent), intent
+    if intent in STATUS:
+        return middle + 1 + STATUS.index(intent), intent
     return (middle + 10 if intent is Intent.UNKNOWN_OTHER else middle), intent
 
 
@@ -74,14 +74,15 @@ def route(
     """The route for `intent`.
 
     A team that the helpdesk does not have (`known_teams`, None = not asked) falls back to the
-    email team and a ``<prefix>-needs-...`` tag that names the missing one. `triage` marks the
-    ticket for a human.
+    email team and a ``<prefix>-needs-...`` tag that names the missing one: the intent's own where
+    it has one. `triage` marks the ticket for a human.
     """
     handling = HANDLING[intent]
     team = default_team(channel) if intent is Intent.UNKNOWN_OTHER else handling.team
     tags = [f"{prefix}-{tag}" for tag in handling.tags]
     if known_teams is not None and team not in known_teams:
-        tags.append(f"{prefix}-needs-{slug(team)}")
+        if not any(tag.startswith("needs-") for tag in handling.tags):
+            tags.append(f"{prefix}-needs-{slug(team)}")
         team = EMAIL_TEAM
     tags += [f"{prefix}-processed", f"{prefix}-routing-applied", f"route-{slug(team)}"]
     if triage:

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.domain.evaluation import Judged, evaluate
 from pipeline.domain.keywords import MAX_TEXT, classify_by_keywords, normalise, tier0
-from pipeline.domain.taxonomy import Intent
+from pipeline.domain.phrases import RULES, TIER0
+from pipeline.domain.taxonomy import Confidence, Intent, tier_of
 
 EMAILS = [
     ("Hi team,\n\nplease cancel order #44120, I ordered it by accident.\n\nThanks,\nDana", Intent.CANCEL_ORDER),
@@ -36,6 +37,28 @@ EMAILS = [
     ("My attorney will be in touch", Intent.LEGAL_THREAT),
     ("I will find you", Intent.HARASSMENT_THREATS),
     ("Someone used my card, I never made this purchase", Intent.FRAUD_SUSPECTED),
+    ("Dear Sir or Madam,\n\nI bought a coffee grinder from you on 3 March (order ref 77210). On unpacking it I noticed a crack along one side, and the lid does not close. Photographs are attached.\n\nYours faithfully,\nH. Whitcombe", Intent.DAMAGED_ITEM),
+    ("Hello,\nFedEx claims they left it at the door on the 12th. We were home all day and nobody came.\nThanks, Priya", Intent.DELIVERED_NOT_RECEIVED),
+    ("I only received 2 of the 3 shirts I ordered (order #3391). Can you send the last one?", Intent.MISSING_ITEMS_IN_SHIPMENT),
+    ("it's the wrong colour. I ordered navy and got black, not happy", Intent.WRONG_ITEM_RECEIVED),
+    ("The shoes are lovely but too tight, could I get the next size up please and send this pair back?", Intent.EXCHANGE_REQUEST),
+    ("I'm getting an 'invalid code' message when I enter my coupon at checkout", Intent.PROMO_DISCOUNT_ISSUE),
+    ("I'd love to feature your products on my channel in exchange for a set. I have 45k followers.", Intent.INFLUENCER_MARKETING_INQUIRY),
+    ("Hi! I sent you a DM on Instagram last week and nobody answered.", Intent.SOCIAL_MEDIA_SUPPORT_REQUEST),
+    ("I saw it on your TikTok live and bought it there, who do I ask?", Intent.TIKTOK_SUPPORT_REQUEST),
+    ("The speaker won't pair with my phone over bluetooth", Intent.TECHNICAL_SUPPORT),
+    ("Please take me off your mailing list.\n\nSent from my iPhone", Intent.CANCEL_SUBSCRIPTION),
+    ("Label was created 8 days ago and the carrier is still awaiting the package", Intent.SHIPPING_DELAY_NOT_SHIPPED),
+    ("I've written three times now. This is ridiculous! Where is my order 30021?", Intent.ORDER_STATUS_TRACKING),
+    ("Can you add one more bottle to my order please?", Intent.ADDRESS_CHANGE_ORDER_EDIT),
+    ("You still haven't refunded me for order 1020.", Intent.REFUND_REQUEST),
+    ("Customer service told me last week that my refund was on its way, but I see nothing.", Intent.REFUND_REQUEST),
+    ("If I don't hear back by Monday I'll open a PayPal dispute.", Intent.CHARGEBACK_DISPUTE),
+    ("We intend to pursue legal action if my refund is not issued.", Intent.LEGAL_THREAT),
+    ("I wish to make a complaint, and I am reporting you to the ombudsman", Intent.LEGAL_THREAT),
+    ("I'm going to come down there and hurt you people", Intent.HARASSMENT_THREATS),
+    ("There are charges on my card from your shop that I did not authorize.", Intent.FRAUD_SUSPECTED),
+    ("My order is two weeks late, so I want it cancelled and refunded.", Intent.CANCEL_ORDER),
     ("The vase came broken, cancel the rest of the order and refund me", Intent.CANCEL_ORDER),
 ]  # fmt: skip
 
@@ -53,10 +76,58 @@ def test_what_says_nothing_is_left_undecided(text: str) -> None:
     assert classify_by_keywords(text) is None
 
 
-def test_a_wish_that_is_denied_is_not_a_wish() -> None:
-    verdict = classify_by_keywords("I don't want to cancel my order, I only ask where it is")
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("I don't want to cancel my order, I only ask where it is", Intent.ORDER_STATUS_TRACKING),
+        ("I do not want a refund, I want the missing candle.", Intent.MISSING_ITEMS_IN_SHIPMENT),
+        ("I don't want to return it, just exchange it for a larger one", Intent.EXCHANGE_REQUEST),
+        ("Please do not cancel. When will my package arrive?", Intent.ORDER_STATUS_TRACKING),
+    ],
+)
+def test_a_wish_that_is_denied_is_not_a_wish(text: str, intent: Intent) -> None:
+    verdict = classify_by_keywords(text)
     assert verdict is not None
-    assert verdict.intent is Intent.ORDER_STATUS_TRACKING
+    assert verdict.intent is intent
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("I don't know how to cancel my order", Intent.CANCEL_ORDER),
+        ("I can't cancel my order, the page is blank", Intent.CANCEL_ORDER),
+        ("I have not received my refund", Intent.REFUND_REQUEST),
+    ],
+)
+def test_a_not_elsewhere_in_the_sentence_denies_no_wish(text: str, intent: Intent) -> None:
+    verdict = classify_by_keywords(text)
+    assert verdict is not None
+    assert verdict.intent is intent
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "On Mon, 3 Mar 2025 at 10:12, Support <help@shop.example> wrote:\n> Your order is cancelled.",
+        "-----Original Message-----\nFrom: Support\nWe have cancelled your order.",
+        "> Shall we cancel your order and refund you?",
+    ],
+)
+def test_our_own_words_quoted_below_are_not_the_customers(quoted: str) -> None:
+    assert classify_by_keywords(f"Noted with thanks.\n\n{quoted}") is None
+
+
+def test_tier_0_reads_what_is_quoted_too() -> None:
+    assert tier0("See below.\n\n> My lawyer will contact you.") is not None
+
+
+def test_a_mere_mention_is_of_medium_confidence_and_yields_to_a_rule() -> None:
+    alone = classify_by_keywords("customer support")
+    assert alone is not None
+    assert alone.confidence is Confidence.MEDIUM
+    beside = classify_by_keywords("customer support: where is my package?")
+    assert beside is not None
+    assert (beside.intent, beside.confidence) == (Intent.ORDER_STATUS_TRACKING, Confidence.HIGH)
 
 
 def test_equal_claims_of_two_teams_are_left_undecided() -> None:
@@ -64,20 +135,53 @@ def test_equal_claims_of_two_teams_are_left_undecided() -> None:
     assert classify_by_keywords(text) is None
 
 
-def test_tier_0_is_only_what_is_serious() -> None:
-    assert tier0("Where is my order?") is None
-    assert tier0("I am disputing this with my credit card company") is not None
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is my order?",
+        "I bought a bath bomb in your store and it arrived broken.",
+        "I'll find your email from last week and forward it.",
+        "My order was stolen from my doorstep",
+        "I ordered a lawyer costume for my son",
+        "Did I win the gift card contest on Instagram?",
+        "This dress is killing it! Will you have the red one?",
+        "Can you beat this price?",
+    ],
+)
+def test_a_serious_word_alone_is_no_tier_0(text: str) -> None:
+    assert tier0(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am disputing this with my credit card company",
+        "I have told my bank to take the money back",
+        "I will sue.",
+        "I\u2019ll kill you",
+        "someone has been placing orders with my debit card",
+        "Cancel my order or I\u2019m contacting my attorney",
+    ],
+)
+def test_tier_0_beats_whatever_else_is_said(text: str) -> None:
+    verdict = classify_by_keywords(text)
+    assert verdict is not None
+    assert verdict == tier0(text)
+    assert tier_of(verdict.intent) == 0
 
 
 def test_reasons_are_codes_and_never_words_of_the_customer() -> None:
     verdict = classify_by_keywords("Please cancel order #99120 for Dana Lovelace")
     assert verdict is not None
-    assert set(verdict.reasons) <= {"cancel_order", "order_status", "order_edit"}
+    assert set(verdict.reasons) <= {rule.code for rule in (*RULES, *TIER0)}
 
 
-def test_a_very_long_text_is_cut_before_it_is_matched() -> None:
-    assert len(normalise("a " * 100_000)) <= MAX_TEXT
-    assert classify_by_keywords("cancel " * 50_000) is None
+def test_of_a_very_long_text_only_start_and_end_are_matched() -> None:
+    filler = "a " * 50_000
+    assert len(normalise(filler)) <= MAX_TEXT
+    assert classify_by_keywords(f"{filler} where is my package? {filler}") is None
+    assert tier0(f"{filler} I will sue you") is not None
+    assert tier0(f"I will sue you {filler}") is not None
 
 
 def test_the_sample_messages_are_routed_to_the_right_team() -> None:
@@ -90,5 +194,9 @@ def test_the_sample_messages_are_routed_to_the_right_team() -> None:
         for (_, truth), verdict in zip(rows, verdicts, strict=True)
     ]
     team = evaluate(judged)["team"]
-    assert team["precision"] >= 0.97
-    assert team["share_decided"] >= 0.60
+    assert team["precision"] >= 0.985
+    assert team["share_decided"] >= 0.85
+
+
+def test_every_intent_has_a_rule() -> None:
+    assert {rule.intent for rule in (*RULES, *TIER0)} == set(Intent)
