@@ -183,10 +183,10 @@ class Richpanel:
     async def _tag_names(self, tags: list[Any]) -> frozenset[str]:
         """Names of `tags`, which come as names, as ids or as objects with both."""
         plain = [tag.get("name") or tag.get("id") if isinstance(tag, dict) else tag for tag in tags]
-        words = {str(tag) for tag in plain if tag is not None}
+        words = frozenset(str(tag) for tag in plain if tag is not None)
         if not words:
-            return frozenset()
-        names = {tag_id: name for name, tag_id in (await self._tags.get()).items()}
+            return words
+        names = {tag_id: name for name, tag_id in (await self._tags.get(words)).items()}
         return frozenset(names.get(word, word.lower()) for word in words)
 
     async def _tag_ids(self) -> dict[str, str]:
@@ -217,16 +217,26 @@ class _Directory:
         self._clock = clock
         self._entries: dict[str, str] | None = None
         self._stale_at = 0.0
+        self._sought: frozenset[str] = frozenset()
         # Sixteen tickets at once must not spend sixteen requests of the budget on one list.
         self._reading = asyncio.Lock()
 
-    async def get(self) -> dict[str, str]:
-        """Name -> id."""
+    async def get(self, wanted: frozenset[str] = frozenset()) -> dict[str, str]:
+        """Name -> id, read anew if `wanted` holds a name or id that was never sought.
+
+        A tag that is younger than the list comes as a bare id; taken for a name, ``vip`` would
+        not be known as such for an hour. Seeking each word once bounds what that costs.
+        """
         async with self._reading:
-            if self._entries is None or self._clock() >= self._stale_at:
-                self._entries = await self._read()
+            entries = self._entries
+            if entries is None or self._clock() >= self._stale_at or self._lacks(wanted, entries):
+                self._entries = entries = await self._read()
                 self._stale_at = self._clock() + _DIRECTORY_SECONDS
-            return self._entries
+            self._sought |= wanted
+            return entries
+
+    def _lacks(self, wanted: frozenset[str], entries: dict[str, str]) -> bool:
+        return bool(wanted - self._sought - entries.keys() - set(entries.values()))
 
 
 def _segment(value: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
@@ -18,6 +19,7 @@ from pipeline.ports import (
     Transient,
     VendorError,
 )
+from pipeline.settings import Settings
 from pipeline.telemetry import VENDOR_REQUESTS
 from tests.unit.loopback import Answer, Loopback, answer, answering, nobody, serving
 
@@ -117,6 +119,28 @@ def test_comments_without_a_readable_time_keep_the_helpdesks_order() -> None:
 @pytest.mark.parametrize("tag", ["2", 2, "Route-Sales", {"id": "2", "name": "route-sales"}])
 def test_tags_are_lower_case_names_however_the_helpdesk_writes_them(tag: object) -> None:
     assert reading(answer(ticket_json(tags=[tag])), TAGS).tags == {"route-sales"}
+
+
+def test_a_tag_younger_than_the_list_of_tags_is_known_by_its_name_all_the_same() -> None:
+    states: list[TicketState] = []
+
+    async def act(desk: Richpanel) -> None:
+        states.extend([await desk.ticket("T1") for _ in range(2)])
+
+    with_vip = answer({"tag": [{"id": "2", "name": "route-sales"}, {"id": "3", "name": "VIP"}]})
+    acting(act, answer(ticket_json(tags=["2"])), TAGS, answer(ticket_json(tags=["3"])), with_vip)
+    assert [state.tags for state in states] == [{"route-sales"}, {"vip"}]
+
+
+def test_a_tag_that_no_list_holds_is_sought_only_once() -> None:
+    async def act(desk: Richpanel) -> None:
+        for _ in range(3):
+            await desk.ticket("T1")
+
+    with_odd = answer(ticket_json(tags=["Odd"]))
+    server = acting(act, with_odd, TAGS, with_odd, with_odd)
+    paths = [request.path.partition("?")[0] for request in server.requests]
+    assert paths == ["/v1/tickets/T1", "/v1/tags", "/v1/tickets/T1", "/v1/tickets/T1"]
 
 
 def test_an_id_from_a_webhook_cannot_leave_its_path() -> None:
@@ -397,6 +421,35 @@ def test_no_log_line_holds_the_customers_words(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.INFO):
         acting(lambda desk: desk.send_reply(TICKET, body="my secret words"), answer({}))
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("act", [read, write])
+def test_an_address_that_no_http_can_reach_is_permanent(act: Act) -> None:
+    async def play() -> None:
+        desk = richpanel("ftp://127.0.0.1")
+        try:
+            await act(desk)
+        finally:
+            await desk.aclose()
+
+    with pytest.raises(Permanent, match="unsendable"):
+        asyncio.run(play())
+
+
+def test_settings_name_the_account_and_the_bot_agent() -> None:
+    async def play() -> Loopback:
+        async with answering(answer({})) as server:
+            settings = Settings(
+                richpanel_url=server.url, richpanel_key=SecretStr("k9"), bot_agent_id="bot-9"
+            )
+            desk = Richpanel.from_settings(settings)
+            await write(desk)
+            await desk.aclose()
+            return server
+
+    request = asyncio.run(play()).requests[0]
+    assert request.headers["x-richpanel-key"] == "k9"
+    assert request.json["author_id"] == "bot-9"
 
 
 # --- reports -------------------------------------------------------------------------------
