@@ -1,4 +1,4 @@
-"""What the model is told. Any change here is another `PROMPT_VERSION`, which the audit records."""
+"""What the model is told. Any change to it is another `PROMPT_VERSION`."""
 
 from __future__ import annotations
 
