@@ -90,5 +90,5 @@ def configure_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "openai", "uvicorn.access", "aiokafka"):
+    for noisy in ("httpx", "httpx2", "httpcore", "openai", "uvicorn.access", "aiokafka"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -18,10 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+import httpx2
 import openai
-from openai import AsyncOpenAI, omit
-from openai.types.shared import ReasoningEffort
-from openai.types.shared_params import ResponseFormatJSONSchema
+from openai import AsyncOpenAI, DefaultAioHttpClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.clients.prompt import PROMPT, PROMPT_VERSION, user_message
@@ -56,7 +55,7 @@ class Classification(BaseModel):
     confidence: Confidence
 
 
-_RESPONSE_FORMAT: ResponseFormatJSONSchema = {
+_RESPONSE_FORMAT = {
     "type": "json_schema",
     "json_schema": {
         "name": "classification",
@@ -109,9 +108,15 @@ class OpenAIClassifier:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._completions = client.chat.completions.with_raw_response
-        self._close = client.close
+        self._client = client
         self._model = model
+        self._fixed = {
+            "model": model,
+            "response_format": _RESPONSE_FORMAT,
+            "max_completion_tokens": OUTPUT_TOKENS,
+            "store": False,
+            **_reasoning(model),
+        }
         self._deadline = deadline
         self._clock = clock
         self._now = now
@@ -126,12 +131,13 @@ class OpenAIClassifier:
             base_url=settings.openai_base_url,
             max_retries=0,
             timeout=settings.openai_deadline,
+            http_client=DefaultAioHttpClient(),
         )
         return cls(client, model=settings.openai_model, deadline=settings.openai_deadline)
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._close()
+        await self._client.close()
 
     async def classify(self, text: str, *, channel: str) -> ModelAnswer:
         """One intent of the taxonomy, within the deadline.
@@ -192,16 +198,18 @@ class OpenAIClassifier:
     async def _ask(self, content: str) -> bytes:
         try:
             with VENDOR_SECONDS.labels("openai").time():
-                response = await self._completions.create(
-                    model=self._model,
-                    messages=[
-                        {"role": "system", "content": PROMPT},
-                        {"role": "user", "content": content},
-                    ],
-                    response_format=_RESPONSE_FORMAT,
-                    max_completion_tokens=OUTPUT_TOKENS,
-                    reasoning_effort=_effort(self._model) or omit,
-                    store=False,
+                # `chat.completions.create` walks the whole body along its type hints first, which
+                # takes 0.6 ms of CPU for this constant shape.
+                response = await self._client.post(
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    body={
+                        **self._fixed,
+                        "messages": [
+                            {"role": "system", "content": PROMPT},
+                            {"role": "user", "content": content},
+                        ],
+                    },
                 )
         except openai.APIStatusError as error:
             VENDOR_REQUESTS.labels("openai", status_class(error.status_code)).inc()
@@ -246,5 +254,6 @@ def _problem(error: ValidationError) -> str:
     return f"{first['loc'][0]}_not_allowed" if first["type"] == "enum" else "wrong_shape"
 
 
-def _effort(model: str) -> ReasoningEffort:
-    return "low" if model.startswith(_REASONING_MODELS) and "chat" not in model else None
+def _reasoning(model: str) -> dict[str, str]:
+    thinks = model.startswith(_REASONING_MODELS) and "chat" not in model
+    return {"reasoning_effort": "low"} if thinks else {}

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.clients.vendor_http import VendorHttp
@@ -175,7 +174,7 @@ class Richpanel:
         order = await self._http.read(f"/v1/order/{_segment(ticket_id)}")
         return bool(order.get("orderId")) and bool(order.get("appClientId"))
 
-    def _tell_remaining(self, headers: httpx.Headers) -> None:
+    def _tell_remaining(self, headers: Mapping[str, str]) -> None:
         remaining = headers.get("X-RateLimit-Remaining", "")
         if self._on_remaining is not None and remaining.isascii() and remaining.isdecimal():
             self._on_remaining(int(remaining))

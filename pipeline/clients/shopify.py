@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.clients.vendor_http import VendorHttp
@@ -92,7 +91,7 @@ class Shopify:
             tracking_urls=tuple(url for url in urls if url),
         )
 
-    def _tell_remaining(self, headers: httpx.Headers) -> None:
+    def _tell_remaining(self, headers: Mapping[str, str]) -> None:
         """Reads ``X-Shopify-Shop-Api-Call-Limit: 32/40``, used of size."""
         limit = re.fullmatch(
             r"([0-9]{1,6})/([0-9]{1,6})", headers.get("X-Shopify-Shop-Api-Call-Limit", "")

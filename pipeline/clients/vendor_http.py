@@ -16,9 +16,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import aiohttp
+import orjson
+from yarl import URL
 
 from pipeline.domain.retry import retry_after_seconds
 from pipeline.ports import Ambiguous, Permanent, RateLimited, Transient, VendorError
@@ -31,9 +34,39 @@ _KEEPALIVE_SECONDS = 4.0
 # taken for a write whose outcome nobody knows.
 _CONNECT_SHARE = 0.25
 
+_SUCCESS = range(200, 300)
 _TOO_MANY_REQUESTS = 429
 _REQUEST_TIMEOUT = 408
 _SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Once:
+    """Client middleware of one call: lets it onto the wire once.
+
+    aiohttp repeats a GET or PUT by itself when the connection breaks, as RFC 9110 allows for what
+    is idempotent by name. A PUT that sends a customer a message is not: it would arrive twice.
+    """
+
+    def __init__(self) -> None:
+        self._failure: Exception | None = None
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await handler(request)
+        except Exception as error:
+            self._failure = error
+            raise
 
 
 class VendorHttp:
@@ -55,24 +88,24 @@ class VendorHttp:
         base_url: str,
         headers: Mapping[str, str],
         timeout: float,
-        on_response: Callable[[httpx.Headers], None],
+        on_response: Callable[[Mapping[str, str]], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._vendor = vendor
         self._timeout = timeout
         self._on_response = on_response
         self._now = now
-        connect = timeout * _CONNECT_SHARE
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers=dict(headers),
-            timeout=httpx.Timeout(timeout, connect=connect, pool=connect),
-            limits=httpx.Limits(max_connections=100, keepalive_expiry=_KEEPALIVE_SECONDS),
+        self._base_url = base_url.rstrip("/")
+        self._http = aiohttp.ClientSession(
+            headers={**headers, "Accept": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE),
+            connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=_KEEPALIVE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def read(
         self, path: str, params: Mapping[str, str | int] | None = None
@@ -83,9 +116,9 @@ class VendorHttp:
             Transient: no answer, no usable answer, or not now.
             Permanent: never.
         """
-        response = await self._call("GET", path, lost=Transient, params=params)
+        body = await self._call("GET", path, lost=Transient, params=params)
         try:
-            value = response.json()
+            value = orjson.loads(body)
         except ValueError:
             value = None
         if not isinstance(value, dict):
@@ -100,40 +133,54 @@ class VendorHttp:
             Permanent: nothing was written and never will be.
             Ambiguous: only reading back can tell.
         """
-        await self._call("PUT", path, lost=Ambiguous, json=body)
+        await self._call("PUT", path, lost=Ambiguous, data=orjson.dumps(body))
 
     async def _call(
         self, method: str, path: str, *, lost: type[VendorError], **request: Any
-    ) -> httpx.Response:
+    ) -> bytes:
         """One exchange; `lost` is what a request is that may or may not have been acted on."""
         try:
             with VENDOR_SECONDS.labels(self._vendor).time():
-                async with asyncio.timeout(self._timeout):
-                    response = await self._http.request(method, path, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                answer = await self._exchange(method, path, **request)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._counted("unreachable", Transient("unreachable")) from error
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise self._counted("unsendable", Permanent("unsendable")) from error
-        except (TimeoutError, httpx.TimeoutException) as error:
+        except TimeoutError as error:
             raise self._counted("timeout", lost("timeout")) from error
-        except httpx.HTTPError as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
+            raise self._counted("unsendable", Permanent("unsendable")) from error
+        except aiohttp.ClientError as error:
             raise self._counted("broken", lost("broken")) from error
-        self._on_response(response.headers)
-        failure = self._failure(response, lost)
+        self._on_response(answer.headers)
+        failure = self._failure(answer, lost)
         if failure is not None:
-            raise self._counted(status_class(response.status_code), failure)
+            raise self._counted(status_class(answer.status), failure)
         VENDOR_REQUESTS.labels(self._vendor, "2xx").inc()
-        return response
+        return answer.body
 
-    def _failure(self, response: httpx.Response, lost: type[VendorError]) -> VendorError | None:
-        status = response.status_code
-        code = f"http_{status}"
-        if response.is_success:
+    async def _exchange(self, method: str, path: str, **request: Any) -> _Answer:
+        # Ids stand percent-encoded in the path; a second look at them could turn one into a slash.
+        url = URL(self._base_url + path, encoded=True)
+        async with (
+            asyncio.timeout(self._timeout),
+            self._http.request(
+                method,
+                url,
+                headers={"Content-Type": "application/json"} if "data" in request else None,
+                allow_redirects=False,
+                middlewares=(_Once(),),
+                **request,
+            ) as response,
+        ):
+            return _Answer(response.status, response.headers, await response.read())
+
+    def _failure(self, answer: _Answer, lost: type[VendorError]) -> VendorError | None:
+        code = f"http_{answer.status}"
+        if answer.status in _SUCCESS:
             return None
-        if status == _TOO_MANY_REQUESTS:
-            header = response.headers.get("Retry-After")
+        if answer.status == _TOO_MANY_REQUESTS:
+            header = answer.headers.get("Retry-After")
             return RateLimited(code, retry_after_seconds(header, now=self._now()))
-        if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
+        if answer.status >= _SERVER_ERROR or answer.status == _REQUEST_TIMEOUT:
             return lost(code)
         return Permanent(code)
 

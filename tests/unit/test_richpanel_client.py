@@ -296,8 +296,9 @@ def test_a_lost_answer_is_transient_on_a_read_and_ambiguous_on_a_write(
 def test_an_answer_in_drops_does_not_outlast_the_total_deadline() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         while True:
-            writer.write(b"H")
+            writer.write(b"a")
             await writer.drain()
             await asyncio.sleep(0.02)
 
