@@ -82,7 +82,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     calls = Calls(
         gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
     )
-    helpdesk = Richpanel.from_settings(settings)
+    helpdesk = Richpanel.from_settings(settings, on_remaining=gate.remaining)
     replier = Replier(
         ledger.LedgerTable(stage.table, stage.producer),
         helpdesk,

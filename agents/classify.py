@@ -62,7 +62,12 @@ class Classification:
             try:
                 answer = await self._classifier.classify(ticket.text, channel=ticket.channel)
                 opinion = Opinion(
-                    answer.intent, answer.confidence, answer.model, answer.seconds, answer.tokens
+                    answer.intent,
+                    answer.confidence,
+                    answer.model,
+                    answer.seconds,
+                    answer.tokens,
+                    answer.prompt_version,
                 )
             except VendorError as error:
                 failure = error.code
@@ -120,6 +125,7 @@ def _detail(decision: Decision, seconds: float) -> dict[str, str | int | float |
     if decision.model is not None:
         detail["model"] = decision.model
         detail["tokens"] = decision.tokens or 0
+        detail["prompt_version"] = decision.prompt_version or ""
     return detail
 
 

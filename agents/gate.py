@@ -32,6 +32,14 @@ class Gate:
             telemetry.GATE_CLOSED.labels(self._vendor).inc(more)
             self._closed_until = until
 
+    def remaining(self, count: int) -> None:
+        """Takes the vendor's word for what its window still allows.
+
+        A call of the port may be several requests, and others may share the key: our own count
+        alone would run into the 429 that it is there to avoid.
+        """
+        self._bucket.cap(self._monotonic(), count)
+
     async def enter(self, sleep: Sleep) -> None:
         """Returns when one call may start; waits with `sleep`, whose errors pass through."""
         self.waiting += 1

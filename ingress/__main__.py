@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import orjson
 import uvicorn
 
+from ingress.connection import Connection
 from ingress.server import Server
 from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
@@ -93,7 +94,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
             Server(webhooks, is_ready=lambda: producer.is_connected),
             host=settings.host,
             port=settings.port,
-            http="httptools",
+            http=Connection,
             log_config=None,
             access_log=False,
             lifespan="off",

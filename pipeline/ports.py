@@ -108,6 +108,7 @@ class ModelAnswer:
     model: str
     seconds: float
     tokens: int
+    prompt_version: str
 
 
 class Classifier(Protocol):

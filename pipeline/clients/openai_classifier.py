@@ -97,8 +97,6 @@ class OpenAIClassifier:
         now: unix seconds, for ``Retry-After`` as a date.
     """
 
-    prompt_version = PROMPT_VERSION
-
     def __init__(
         self,
         client: AsyncOpenAI,
@@ -162,6 +160,7 @@ class OpenAIClassifier:
             model=self._model,
             seconds=self._clock() - started,
             tokens=completion.usage.total_tokens if completion.usage else 0,
+            prompt_version=PROMPT_VERSION,
         )
 
     def _report(self, error: VendorError) -> None:

@@ -32,6 +32,7 @@ class Opinion:
     model: str
     seconds: float
     tokens: int
+    prompt_version: str
 
 
 def needs_model(text: str) -> bool:
@@ -73,6 +74,7 @@ def _by_model(ticket: AcceptedTicket, opinion: Opinion, *, prefix: str) -> Decis
     return decision.model_copy(
         update={
             "model": opinion.model,
+            "prompt_version": opinion.prompt_version,
             "model_seconds": opinion.seconds,
             "tokens": opinion.tokens,
         }
@@ -92,6 +94,7 @@ def _decision(
     triage = confidence == "low"
     where = route(intent, channel=ticket.channel, prefix=prefix, triage=triage)
     may_reply = confidence == "high" and not triage
+    template = allowed_template(intent, has_linked_order=False) if may_reply else None
     return Decision.model_validate(
         {
             "intent": intent.value,
@@ -101,7 +104,8 @@ def _decision(
             "team": where.team,
             "tags": where.tags,
             "triage": triage,
-            "template": allowed_template(intent, has_linked_order=False) if may_reply else None,
+            "template": template,
+            "template_version": template_version(template) if template is not None else None,
         }
     )
 
@@ -116,7 +120,7 @@ def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
         RouteStep(action_id=step_id("route", decision.team), team=decision.team, tags=decision.tags)
     ]
     if decision.template is not None:
-        version = f"{decision.template}@{template_version(decision.template)}"
+        version = f"{decision.template}@{decision.template_version}"
         steps.append(ReplyStep(action_id=step_id("reply", version), template=decision.template))
     return ActionRequest(
         event_id=ticket.event_id,

@@ -112,8 +112,11 @@ class Decision(Message):
     team: str
     tags: tuple[str, ...]
     template: str | None = None
+    template_version: str | None = None
+    """Of the text when it was decided: the reply's id hangs on it and must not change later."""
     triage: bool = False
     model: str | None = None
+    prompt_version: str | None = None
     model_seconds: float | None = None
     tokens: int | None = None
 

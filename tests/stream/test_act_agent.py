@@ -87,7 +87,9 @@ def request_for(text: str = "I want a refund", intent: str = "refund_request") -
         event_id="e1", tenant="default", source="richpanel", conversation_id="t1",
         message_id="m1", channel="email", text=text, ingress_id="i1", received_at=999.0,
     )  # fmt: skip
-    return plan(ticket, classify(ticket, Opinion(intent, "high", "m", 0.1, 1), None, prefix="mw"))
+    return plan(
+        ticket, classify(ticket, Opinion(intent, "high", "m", 0.1, 1, "p"), None, prefix="mw")
+    )
 
 
 def recorded(request: ActionRequest, offset: int = 0) -> FakeRecord:

@@ -24,7 +24,7 @@ class Model:
         said = self.answers.pop(0)
         if said == "fail":
             raise Transient("timeout")
-        return ModelAnswer(said, "high", "model-1", 0.1, 10)
+        return ModelAnswer(said, "high", "model-1", 0.1, 10, "p1")
 
 
 def accepted(offset: int, text: str, event_id: str = "e1") -> FakeRecord:

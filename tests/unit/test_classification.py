@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
-from pipeline.domain.events import AcceptedTicket, ReplyStep, RouteStep
+from pipeline.domain.events import AcceptedTicket, Decision, ReplyStep, RouteStep
 
 
 def ticket(text: str = "where is my order?", channel: str = "email") -> AcceptedTicket:
@@ -14,7 +14,7 @@ def ticket(text: str = "where is my order?", channel: str = "email") -> Accepted
 
 
 def opinion(intent: str = "refund_request", confidence: str = "high") -> Opinion:
-    return Opinion(intent, confidence, "model-1", 0.2, 40)
+    return Opinion(intent, confidence, "model-1", 0.2, 40, "p1")
 
 
 def test_tier_0_beats_whatever_the_model_says() -> None:
@@ -65,6 +65,14 @@ def test_a_plan_routes_first_and_its_ids_derive_from_the_event() -> None:
     assert isinstance(route, RouteStep)
     assert isinstance(reply, ReplyStep)
     assert route.action_id != reply.action_id
+
+
+def test_a_reply_keeps_its_id_when_its_text_changes_between_decision_and_redelivery() -> None:
+    decision = classify(ticket(), opinion(), None, prefix="mw")
+    before = decision.model_copy(update={"template_version": "of-an-older-text"})
+    stored = Decision.parse(before.to_bytes())
+    assert plan(ticket(), stored) == plan(ticket(), before)
+    assert plan(ticket(), stored).steps[1].action_id != plan(ticket(), decision).steps[1].action_id
 
 
 def test_a_plan_without_a_template_only_routes() -> None:

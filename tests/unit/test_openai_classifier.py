@@ -277,9 +277,10 @@ def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) 
     assert counter._value.get() == before + 1
 
 
-def test_the_prompt_has_a_version_that_the_classifier_names() -> None:
-    assert OpenAIClassifier.prompt_version == PROMPT_VERSION
-    assert len(PROMPT_VERSION) == 12
+def test_an_answer_names_the_prompt_that_it_answers() -> None:
+    said, _ = classifying(completion({"intent": "refund_request", "confidence": "high"}))
+    assert isinstance(said, ModelAnswer)
+    assert said.prompt_version == PROMPT_VERSION
 
 
 def test_settings_make_a_classifier_even_without_a_key() -> None:

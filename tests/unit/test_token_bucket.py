@@ -35,3 +35,11 @@ def test_no_schedule_gets_more_than_rate_times_time_plus_burst(
         if bucket.take(now) == 0:
             taken += 1
         assert taken <= burst + rate * (now - bucket_began) + 1e-6
+
+
+def test_the_owner_of_the_limit_knows_better_what_is_left() -> None:
+    bucket = TokenBucket(rate=2.0, burst=10.0)
+    bucket.cap(100.0, 1)
+    assert [bucket.take(100.0), bucket.take(100.0)] == [0.0, 0.5]
+    bucket.cap(101.0, 50)
+    assert [bucket.take(101.0), bucket.take(101.0), bucket.take(101.0)] == [0.0, 0.0, 0.5]
