@@ -115,6 +115,9 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 preexec_fn=_die_with_parent,
+                # Ctrl-C reaches a terminal's whole process group at once; the broker must not end
+                # before those who still have to write to it.
+                start_new_session=True,
             )
         assert child.process.stdout is not None  # noqa: S101 - piped just above
         async for line in child.process.stdout:

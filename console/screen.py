@@ -61,7 +61,7 @@ def outcome_table(
         "replies applied twice": vendor.get("double_replies", "?"),
         "restarts": _words({name: n for name, n in restarts.items() if n}),
     }
-    table = Table(show_header=False, expand=True)
+    table = Table(show_header=False, expand=True, box=None)
     table.add_column(style="bold", width=24)
     table.add_column()
     for name, value in rows.items():
@@ -73,6 +73,7 @@ def outcome_table(
             f"metrics    {urls.ingress}/metrics",
             f"helpdesk   {urls.richpanel}/_sandbox/journal",
             f"broker     {urls.broker}",
+            "logs       .switchboard/dev/log (or the folder given with --folder)",
             f"budget     {BUDGET} requests in {WINDOW} s at the fake helpdesk (the real one: 50)",
         ]
     )

@@ -65,7 +65,13 @@ class TrailReader:
     def __init__(self, bootstrap_servers: str, trail: Trail) -> None:
         self._trail = trail
         self._consumer = confluent_kafka.Consumer(
-            {"bootstrap.servers": bootstrap_servers, "group.id": "console", "log_level": 0}
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "console",
+                # A close would otherwise wait for a commit that a stopped broker never answers.
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
         )
         where = []
         name = topics.AUDIT.name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from console.__main__ import app
+from console.cli import app
 from pipeline import topics
 from pipeline.settings import Settings
 from pipeline.telemetry import REGISTRY

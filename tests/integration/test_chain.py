@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,4 +81,32 @@ def test_ctrl_c_ends_everything_and_a_second_start_is_refused(tmp_path: Path) ->
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=60)
     assert first.returncode == 130
+    assert left_behind(folder) == []
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("moment", ["while it starts", "while it runs"])
+def test_ctrl_c_in_a_terminal_ends_dev_within_seconds(tmp_path: Path, moment: str) -> None:
+    folder = tmp_path / "d"
+    # A terminal signals the whole process group, so the first process gets one of its own.
+    first = subprocess.Popen(
+        [sys.executable, "-m", "console", "dev", "--folder", str(folder)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    journal = folder / "dev" / "journal.jsonl"
+    dev = psutil.Process(first.pid)
+    while not (
+        dev.children(recursive=True)
+        if moment == "while it starts"
+        else journal.exists() and journal.stat().st_size
+    ):
+        assert first.poll() is None, first.communicate()[0]
+        time.sleep(0.1)
+    children = dev.children(recursive=True)
+    os.killpg(first.pid, signal.SIGINT)
+    said, _ = first.communicate(timeout=20)
+    assert first.returncode == 130
+    assert "Traceback" not in said
+    assert psutil.wait_procs(children, timeout=5)[1] == []
     assert left_behind(folder) == []

@@ -1,0 +1,59 @@
+"""`./switchboard VERB`: every command of the operator's side."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import typer
+
+from console import kafka, topics
+from console.check import check
+from console.dev import DevError, dev, up
+from console.eval import EvalError, eval_command
+from console.test import run_tests
+from pipeline.settings import SettingsError
+from pipeline.stream.admin import BrokerUnreachable
+
+EXPECTED = (DevError, EvalError, SettingsError, BrokerUnreachable)
+"""Errors whose text is the whole answer; a traceback would only hide it."""
+
+app = typer.Typer(
+    name="./switchboard",
+    help="Support-desk webhooks handled once, routed, and answered when that is safe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(dev)
+app.command()(up)
+app.command()(check)
+app.command("test")(run_tests)
+app.command("eval")(eval_command)
+app.command()(topics.schemas)
+app.add_typer(kafka.app, name="kafka")
+app.add_typer(topics.app, name="topics")
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def bench(context: typer.Context) -> None:
+    """Measure against peers in the same run: bench NAME [-o json]."""
+    raise typer.Exit(
+        subprocess.run([sys.executable, "-m", "bench", *context.args], check=False).returncode
+    )
+
+
+def main() -> None:
+    """Runs the verb of the command line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        app()
+    except EXPECTED as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
