@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -57,6 +58,7 @@ async def measure() -> dict[str, Any]:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def run(

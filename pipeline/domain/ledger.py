@@ -6,8 +6,9 @@
                                     marker at the helpdesk -> RecordDone
                                     no marker              -> Triage
 
-An intent is durable before the reply is sent, so once it exists nothing here ever says `Send`
-again. The weakness: a reply that the helpdesk shows later than `settle` seconds after the lease
+An intent is durable before the reply is sent, so while it exists nothing here says `Send`
+again. Only the worker that wrote it takes it back, when the helpdesk has said that it wrote
+nothing (429, refused connection). The weakness: a reply that the helpdesk shows later than `settle` seconds after the lease
 counts as not sent. It is still not sent twice, but a human gets a ticket that was answered.
 """
 
