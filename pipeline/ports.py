@@ -51,6 +51,8 @@ class Comment:
     body: str
     is_operator: bool
     created_at: float | None = None
+    is_note: bool = False
+    """For agents only; no customer ever sees it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class TicketState:
     tags: frozenset[str]
     assignee_id: str | None
     comments: tuple[Comment, ...]
+    customer: str | None = None
+    """Who is written to, the same on all tickets of one person; None = the helpdesk does not say."""
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +96,10 @@ class Helpdesk(Protocol):
 
     async def send_reply(self, ticket: TicketState, *, body: str) -> None:
         """Sends `body` to the customer on the ticket's own channel, exactly as it is."""
+        ...
+
+    async def add_note(self, ticket: TicketState, *, body: str) -> None:
+        """Writes `body` for agents only; no customer is told of it."""
         ...
 
     async def has_linked_order(self, ticket_id: str) -> bool:

@@ -21,11 +21,14 @@ HANG_SECONDS = 300.0
 
 
 class Fault(BaseModel):
-    """One rule. Seconds where a name ends in ``_s``; `times` and `for_s` end it by themselves."""
+    """One rule. Seconds where a name ends in ``_s``; `times` and `for_s` end it by themselves.
+
+    ``late`` answers with `status` at once and applies the request `delay_s` later.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["status", "reset", "hang", "delay", "slow_loris", "garbage"]
+    kind: Literal["status", "reset", "hang", "delay", "slow_loris", "garbage", "late"]
     match: str = ".*"
     method: str | None = None
     status: int = 503
@@ -45,6 +48,7 @@ class Faults:
         self._random = random.Random(seed)
         self._monotonic = monotonic
         self._rules: list[tuple[Fault, float]] = []
+        self._late: set[asyncio.Task[None]] = set()
 
     def set(self, rules: list[Fault]) -> None:
         """Replaces all rules."""
@@ -88,6 +92,9 @@ class Faults:
                 if fault.retry_after is not None:
                     extra.append((b"retry-after", fault.retry_after.encode()))
                 await _answer(send, fault.status, b'{"message": "fault"}', extra)
+            case "late":
+                await self._apply_late(fault, scope, receive)
+                await _answer(send, fault.status, b'{"message": "fault"}', [])
             case "garbage":
                 await _answer(send, 200, b"<html>{not json", [])
             case "reset":
@@ -97,6 +104,23 @@ class Faults:
                 for _ in range(600):
                     await send({"type": "http.response.body", "body": b" ", "more_body": True})
                     await asyncio.sleep(0.5)
+
+    async def _apply_late(self, fault: Fault, scope: Scope, receive: Any) -> None:
+        """Lets the effect come `delay_s` after the answer, as a vendor's own queue would."""
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+
+        async def replay() -> Any:
+            return messages.pop(0)
+
+        async def apply() -> None:
+            await asyncio.sleep(fault.delay_s)
+            await self._app(scope, replay, _swallow)
+
+        task = asyncio.create_task(apply())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
 
 async def _swallow(_: Any) -> None:

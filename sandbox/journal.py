@@ -18,7 +18,7 @@ class Effect:
     at: float
     ticket_id: str
     kind: str
-    """tags, assign, status or reply."""
+    """tags, assign, status, reply or note."""
     detail: str
     body_hash: str = ""
 

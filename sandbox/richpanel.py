@@ -224,7 +224,9 @@ class Richpanel:
         if "tags" in sent:
             self._set_tags(ticket, sent["tags"])
         if "comment" in sent:
-            self._reply(ticket, str(sent["comment"].get("body", "")), "comment")
+            is_note = sent["comment"].get("public") is False
+            body = str(sent["comment"].get("body", ""))
+            self._reply(ticket, body, "note" if is_note else "comment")
         return answer(200, {"ticket": ticket})
 
     def add_tags(self, request: Request, body: Any) -> Response:
@@ -272,11 +274,12 @@ class Richpanel:
                 "plain_body": body,
                 "author_id": BOT_AGENT,
                 "created_at": self._now(),
-                "type": "reply",
+                "type": "note" if how == "note" else "reply",
+                "public": how != "note",
                 "via": {"channel": ticket["via"]["channel"], "isOperator": True},
             }
         )
-        self._note(ticket, "reply", how, body)
+        self._note(ticket, "note" if how == "note" else "reply", how, body)
 
     def _note(self, ticket: dict[str, Any], kind: str, detail: str, body: str = "") -> None:
         ticket["updated_at"] = self._now()

@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 _DIRECTORY_SECONDS = 3600.0
 _PER_PAGE = 100
 _MOST_PAGES = 50
+_NOTES = frozenset({"note", "private_note", "internal_note"})
 
 _MOMENT = TypeAdapter(datetime)
 
@@ -39,6 +40,9 @@ class _CommentVia(_Wire):
 
 class _Comment(_Wire):
     id: str
+    type: str | None = None
+    public: bool = True
+    author_id: str | None = None
     body: str | None = None
     plain_body: str | None = None
     created_at: Any = None
@@ -53,6 +57,8 @@ class _Ticket(_Wire):
     id: str
     status: str
     assignee_id: str | None = None
+    email: str | None = None
+    phone: str | None = None
     via: _Via = _Via()
     tags: list[Any] | None = None
     comments: list[_Comment] | None = None
@@ -129,6 +135,7 @@ class Richpanel:
             tags=await self._tag_names(ticket.tags or []),
             assignee_id=ticket.assignee_id,
             comments=_in_order(ticket.comments or []),
+            customer=_customer(ticket),
         )
 
     async def team_ids(self) -> dict[str, str]:
@@ -168,6 +175,13 @@ class Richpanel:
         else:
             message = {"author_id": self._bot_agent_id, "body": body}
             await self._http.write(f"{path}/send-message", message)
+
+    async def add_note(self, ticket: TicketState, *, body: str) -> None:
+        """Writes `body` as a comment that is not public."""
+        comment = {"body": body, "public": False}
+        await self._http.write(
+            f"/v1/tickets/{_segment(ticket.id)}", {"ticket": {"comment": comment}}
+        )
 
     async def has_linked_order(self, ticket_id: str) -> bool:
         """Whether an order is linked; an answer without both of its ids counts as none."""
@@ -245,6 +259,13 @@ def _segment(value: str) -> str:
     return quote(value, safe="")
 
 
+def _customer(ticket: _Ticket) -> str | None:
+    """Who writes: by address or number, else by the id under which the last message came."""
+    authors = [c.author_id for c in ticket.comments or [] if c.via is None or not c.via.is_operator]
+    found = ticket.email or ticket.phone or next((a for a in reversed(authors) if a), None)
+    return found.strip().casefold() if found else None
+
+
 def _in_order(comments: list[_Comment]) -> tuple[Comment, ...]:
     read = [
         Comment(
@@ -252,6 +273,7 @@ def _in_order(comments: list[_Comment]) -> tuple[Comment, ...]:
             body=comment.plain_body or comment.body or "",
             is_operator=comment.via is not None and comment.via.is_operator,
             created_at=_unix(comment.created_at),
+            is_note=not comment.public or comment.type in _NOTES,
         )
         for comment in comments
     ]

@@ -78,6 +78,9 @@ class Desk:
         if failure is not None:
             raise failure
 
+    async def add_note(self, ticket: TicketState, *, body: str) -> None:
+        raise AssertionError(body)
+
     async def has_linked_order(self, ticket_id: str) -> bool:
         return False
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,7 +16,15 @@ from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.domain.templates import carries, marked
-from pipeline.ports import Ambiguous, ModelAnswer, Permanent, RateLimited, Transient, VendorError
+from pipeline.ports import (
+    Ambiguous,
+    ModelAnswer,
+    Permanent,
+    RateLimited,
+    TicketState,
+    Transient,
+    VendorError,
+)
 from sandbox.tickets import labelled_messages
 
 T = TypeVar("T")
@@ -182,6 +191,33 @@ def test_a_reply_reaches_the_customer_and_can_be_read_back(
     sandbox.desk(replying(ticket_id))
     assert sandbox.effects() == [("reply", how)]
     assert has_reply(sandbox, ticket_id)
+
+
+def test_a_note_is_seen_by_agents_and_is_no_reply(sandbox: Sandbox) -> None:
+    ticket_id = sandbox.seed("note")
+
+    async def act(desk: Richpanel) -> TicketState:
+        await desk.add_note(await desk.ticket(ticket_id), body="for a human")
+        return await desk.ticket(ticket_id)
+
+    ticket = sandbox.desk(act)
+    assert sandbox.effects() == [("note", "note")]
+    assert [(each.body, each.is_note) for each in ticket.comments][-1] == ("for a human", True)
+
+
+def test_a_late_effect_is_not_there_when_the_answer_comes_and_there_later(
+    sandbox: Sandbox,
+) -> None:
+    ticket_id = sandbox.seed("late")
+    sandbox.fail("richpanel", kind="late", method="PUT", status=504, delay_s=0.2)
+    with pytest.raises(Ambiguous):
+        sandbox.desk(replying(ticket_id))
+    assert not has_reply(sandbox, ticket_id)
+    deadline = time.monotonic() + 10
+    while not has_reply(sandbox, ticket_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(sandbox.effects()) == 1
 
 
 @pytest.mark.parametrize(

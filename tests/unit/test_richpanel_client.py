@@ -110,6 +110,32 @@ def test_a_ticket_is_read_with_comments_oldest_first_and_the_key_in_the_header()
     assert server.requests[0].headers["x-richpanel-key"] == "key"
 
 
+@pytest.mark.parametrize(
+    ("fields", "customer"),
+    [
+        ({"email": " Ann@Example.com ", "phone": "1"}, "ann@example.com"),
+        ({"phone": "+1555"}, "+1555"),
+        ({}, "c7"),
+        ({"comments": []}, None),
+    ],
+)
+def test_a_customer_is_known_by_address_number_or_the_last_message(
+    fields: dict[str, Any], customer: str | None
+) -> None:
+    comments = [
+        {"id": 1, "author_id": "C7"},
+        {"id": 2, "author_id": "agent-1", "via": {"isOperator": True}},
+    ]
+    assert reading(answer(ticket_json(**{"comments": comments, **fields}))).customer == customer
+
+
+@pytest.mark.parametrize("fields", [{"public": False}, {"type": "note"}])
+def test_a_comment_for_agents_only_is_a_note(fields: dict[str, Any]) -> None:
+    comments = [{"id": 1, "body": "b", **fields}, {"id": 2, "type": "message"}]
+    state = reading(answer(ticket_json(comments=comments)))
+    assert [comment.is_note for comment in state.comments] == [True, False]
+
+
 def test_comments_without_a_readable_time_keep_the_helpdesks_order() -> None:
     comments = [{"id": "b", "created_at": "yesterday"}, {"id": "a", "created_at": 1.0}]
     state = reading(answer(ticket_json(comments=comments)))
