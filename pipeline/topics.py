@@ -30,7 +30,8 @@ class TopicSpec:
     """One topic: what is on it and how long it stays.
 
     `keyed` topics have the configured number of partitions, the others exactly one.
-    `retention_ms` applies to cleanup policy ``delete``; -1 keeps for ever.
+    `retention_ms` applies to cleanup policy ``delete``; -1 keeps for ever. `segment_bytes` is how
+    much is written before compaction may begin; None leaves the broker's own.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TopicSpec:
     keyed: bool = True
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 30 * DAY_MS
+    segment_bytes: int | None = None
 
     def partitions(self, keyed: int) -> int:
         """How many partitions the topic has where keyed topics have `keyed`."""
@@ -119,6 +121,18 @@ AUDIT = _topic(
     readers=("observe", "console"),
     retention_ms=90 * DAY_MS,
 )
+CONTROL = _topic(
+    "control",
+    key="mode/... gate/... template/... shed/... process/...",
+    value="ModeRecord, GateRecord, SwitchRecord or ProcessRecord, as the key says",
+    writers=("console", "ingress", "dedup", "classify", "act", "observe"),
+    readers=("console", "ingress", "dedup", "classify", "act", "observe"),
+    # One partition: an offset is an epoch, and one record read back proves that all before it are.
+    keyed=False,
+    cleanup="compact",
+    # Signs of life are a steady trickle; what a start has to read stays small.
+    segment_bytes=1 << 20,
+)
 SEEN = changelog("dedup", "seen", "where the winner of an event id lies")
 DECISIONS = changelog("classify", "decisions", Decision.__name__)
 LEDGER = changelog("act", "ledger", "intent and done rows of each action")
@@ -137,6 +151,7 @@ ALL: tuple[TopicSpec, ...] = (
     WITHHELD,
     QUARANTINED,
     AUDIT,
+    CONTROL,
     *(dead_letters_of(spec) for spec in STAGE_SOURCES.values()),
     *STAGE_CHANGELOGS.values(),
 )
@@ -165,6 +180,8 @@ def plan(spec: TopicSpec, *, partitions: int, replication: int) -> TopicPlan:
     }
     if spec.cleanup == "delete":
         config["retention.ms"] = str(spec.retention_ms)
+    if spec.segment_bytes is not None:
+        config["segment.bytes"] = str(spec.segment_bytes)
     return TopicPlan(spec.name, spec.partitions(partitions), replication, config)
 
 

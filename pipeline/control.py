@@ -1,0 +1,190 @@
+"""What operators and gates have decided, as this process knows it now.
+
+`Control` answers at once from memory, so it can be asked in the very step that begins a call.
+What is not known, not readable or not fresh allows nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pipeline import topics
+from pipeline.domain.control_records import (
+    GATE_PREFIX,
+    OBSERVER_PREFIX,
+    PROCESS_PREFIX,
+    SHED_PREFIX,
+    TEMPLATE_PREFIX,
+    GateRecord,
+    Heard,
+    ProcessRecord,
+    SwitchRecord,
+    unconfirmed,
+)
+from pipeline.domain.events import Message, UnreadableValue
+from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_modes
+from pipeline.stream.control import Follower, Update, View
+from pipeline.stream.guard import Crash
+from pipeline.stream.producer import Sender
+
+STALE_AFTER = 5.0
+"""Seconds after which what was known may no longer be acted upon."""
+
+M = TypeVar("M", bound=Message)
+
+
+class Control:
+    """The typed reader over a `View`; `monotonic` gives the seconds that its freshness is in."""
+
+    def __init__(self, view: View, *, monotonic: Callable[[], float]) -> None:
+        self.view = view
+        self._monotonic = monotonic
+        self._modes: dict[str, Mode] = {}
+        self._epoch = -1
+        self._on_the_wire: Counter[int] = Counter()
+        self.on_confirmed: Callable[[], None] = lambda: None
+        """Called when `confirmed` has moved."""
+        view.on_change("", self._applied)
+
+    def _applied(self, update: Update) -> None:
+        if update.key.startswith((PROCESS_PREFIX, OBSERVER_PREFIX)):
+            return
+        if update.key.startswith(MODE_PREFIX):
+            self._modes = own_modes(
+                (key, entry.value) for key, entry in self.view.items(MODE_PREFIX)
+            )
+        before = self.confirmed
+        self._epoch = update.offset
+        if self.confirmed != before:
+            self.on_confirmed()
+
+    # -- asked at the last instant ------------------------------------------------------------
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the state was complete at most `STALE_AFTER` seconds ago."""
+        return self.view.is_fresh(self._monotonic(), STALE_AFTER)
+
+    def effective(self, subject: Subject) -> Mode:
+        """The mode for `subject` now; `Mode.STOP` when the state is not fresh."""
+        return effective(self._modes, subject.scopes) if self.is_fresh else Mode.STOP
+
+    def template_is_on(self, template: str) -> bool:
+        """Whether a template may be sent; one that nobody has switched is on."""
+        key = TEMPLATE_PREFIX + template
+        return self.is_fresh and self._switch(key, absent=True, unreadable=False)
+
+    def is_shed(self, what: str) -> bool:
+        """Whether an optional kind of call is left out."""
+        return not self.is_fresh or self._switch(SHED_PREFIX + what, absent=False, unreadable=True)
+
+    def gate(self, vendor: str) -> GateRecord | None:
+        """The last closing of a vendor's gate, which may be over; unreadable = closed for ever."""
+        key = GATE_PREFIX + vendor
+        if self.view.get(key) is None:
+            return None
+        return self._read(key, GateRecord) or GateRecord(
+            closed_until=math.inf, by="unknown", reason="unreadable record"
+        )
+
+    def _switch(self, key: str, *, absent: bool, unreadable: bool) -> bool:
+        if self.view.get(key) is None:
+            return absent
+        record = self._read(key, SwitchRecord)
+        return unreadable if record is None else record.on
+
+    def _read(self, key: str, model: type[M]) -> M | None:
+        entry = self.view.get(key)
+        try:
+            return None if entry is None else model.parse(entry.value)
+        except UnreadableValue:
+            return None
+
+    # -- confirmation -------------------------------------------------------------------------
+
+    @contextmanager
+    def on_the_wire(self) -> Iterator[None]:
+        """Around a call that a mode allows; entered in the same step that asked for the mode.
+
+        While it lasts, no change after its beginning counts as confirmed by this process.
+        """
+        began = self._epoch
+        self._on_the_wire[began] += 1
+        try:
+            yield
+        finally:
+            before = self.confirmed
+            self._on_the_wire[began] -= 1
+            self._on_the_wire += Counter()  # drops what has reached zero
+            if self.confirmed != before:
+                self.on_confirmed()
+
+    @property
+    def confirmed(self) -> int:
+        """The epoch that is applied here and that no call on the wire began before."""
+        return min(self._on_the_wire, default=self._epoch)
+
+    # -- the others ---------------------------------------------------------------------------
+
+    def processes(self) -> list[Heard]:
+        """Every process that must confirm changes, dead ones included until they are swept."""
+        found = []
+        for key, entry in self.view.items(PROCESS_PREFIX):
+            record = self._read(key, ProcessRecord)
+            # One that cannot be read is not known to have confirmed anything.
+            silent = ProcessRecord(name=key, confirmed=-1, silent_after=60.0)
+            found.append(Heard(record or silent, entry.at))
+        return found
+
+    def unconfirmed(self, epoch: int) -> list[str]:
+        """Names of live processes that have not confirmed `epoch`."""
+        return unconfirmed(self.processes(), epoch, now=self.view.broker_time)
+
+
+def follow(
+    bootstrap_servers: str,
+    sender: Sender,
+    *,
+    name: str,
+    life: str,
+    longest_call: float = 0.0,
+    is_observer: bool = False,
+    monotonic: Callable[[], float],
+    on_crash: Crash,
+) -> tuple[Control, Follower]:
+    """A process's control and the follower that feeds it; start and stop the follower.
+
+    Args:
+        bootstrap_servers: of the broker.
+        sender: makes the signs of life durable.
+        name: kind and instance, for people.
+        life: an id that no other process has ever had.
+        longest_call: seconds that a call begun under a mode may last.
+        is_observer: does nothing that a mode forbids, so nobody waits for it.
+        monotonic: seconds.
+        on_crash: told what only a fresh start mends.
+    """
+    view = View()
+    control = Control(view, monotonic=monotonic)
+
+    def beat() -> bytes:
+        return ProcessRecord(
+            name=name, confirmed=control.confirmed, silent_after=STALE_AFTER + longest_call
+        ).to_bytes()
+
+    follower = Follower(
+        bootstrap_servers,
+        topics.CONTROL.name,
+        view=view,
+        sender=sender,
+        key=OBSERVER_PREFIX + life if is_observer else f"{PROCESS_PREFIX}{name}/{life}",
+        beat=beat,
+        monotonic=monotonic,
+        on_crash=on_crash,
+    )
+    control.on_confirmed = follower.beat_soon
+    return control, follower

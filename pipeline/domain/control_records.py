@@ -1,0 +1,71 @@
+"""What else stands on the control topic: gates, switches, flags and the processes that follow it.
+
+mode/<scope>/<hold>     ModeRecord (`pipeline.domain.modes`)
+gate/<vendor>           GateRecord
+template/<id>           SwitchRecord: a template that is off is never sent
+shed/<what>             SwitchRecord: an optional kind of call that is left out while on
+process/<name>/<life>   ProcessRecord of a process that must confirm changes
+observer/<life>         ProcessRecord of one that only looks on, such as a command
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.domain.events import Message
+
+GATE_PREFIX = "gate/"
+TEMPLATE_PREFIX = "template/"
+SHED_PREFIX = "shed/"
+PROCESS_PREFIX = "process/"
+OBSERVER_PREFIX = "observer/"
+
+
+class GateRecord(Message):
+    """A vendor that nobody calls before `closed_until`, unix seconds."""
+
+    closed_until: float
+    by: str
+    reason: str
+
+
+class SwitchRecord(Message):
+    """Something that is on or off."""
+
+    on: bool
+    by: str
+    reason: str
+    at: float
+
+
+class ProcessRecord(Message):
+    """A sign of life of one process, written every second."""
+
+    name: str
+    """Kind and instance, e.g. ``act-0``."""
+    confirmed: int
+    """The epoch (offset of a change on the control topic) that it has applied, with everything
+    that it began under an earlier one ended; -1 before the first."""
+    silent_after: float
+    """Seconds of silence after which it certainly does nothing any more: its state has gone stale
+    and its longest call is over."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A process's last sign of life; `at` is broker time in seconds."""
+
+    record: ProcessRecord
+    at: float
+
+    def is_live(self, now: float) -> bool:
+        """Whether it may still be doing something at broker time `now`."""
+        return now - self.at <= self.record.silent_after
+
+
+def unconfirmed(heard: Iterable[Heard], epoch: int, *, now: float) -> list[str]:
+    """Names of the live processes that have not confirmed `epoch`, sorted."""
+    return sorted(
+        each.record.name for each in heard if each.is_live(now) and each.record.confirmed < epoch
+    )
