@@ -1,55 +1,110 @@
-"""`./switchboard bench NAME [-o json]`: measure, print, and write ``bench/results/NAME.json``."""
+"""`./switchboard bench NAME`: measure, print, and write ``bench/results/NAME.json``."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
 import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain
+from bench import chain, pipe
+from bench.contestants import PIPE, Contestant
 
 RESULTS = Path("bench/results")
-NAMES = {"chain": chain.measure}
+PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "rocksdict")
+
+
+def chosen(all_of_them: Sequence[Contestant], only: Sequence[str]) -> list[Contestant]:
+    """The contestants that `only` names, or the usual ones.
+
+    Raises:
+        RuntimeError: there is none of that name.
+    """
+    names = {each.name for each in all_of_them}
+    strangers = set(only) - names
+    if strangers:
+        raise RuntimeError(f"no contestant {', '.join(strangers)}: one of {', '.join(names)}")
+    return [each for each in all_of_them if (each.name in only if only else each.is_default)]
+
+
+def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """The result of the measurement that the command line names."""
+    match asked.name:
+        case "pipe":
+            return pipe.measure(
+                events=asked.events or pipe.EVENTS,
+                rounds=asked.rounds or pipe.ROUNDS,
+                contestants=chosen(PIPE, asked.only),
+                say=say,
+            )
+        case _:
+            return chain.measure()
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions, as far as they decide a figure."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "load_before": round(os.getloadavg()[0], 2),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Contestants as rows: their figures, then ours divided by theirs."""
+    rows, ratios = result["contestants"], result["ratios"]
+    figures = list(
+        dict.fromkeys(name for row in rows.values() for name in row if _is_figure(row[name]))
+    )
+    shown = Table("", *figures, *(f"{name}: ours / its" for name in ratios))
+    for name, row in rows.items():
+        cells = [f"{row[each]:,.6g}" if each in row else "" for each in figures]
+        if not row["correct"]:
+            cells[0] = "failed: " + "; ".join(row["failed"])
+        shown.add_row(name, *cells, *(f"{each.get(name, '')}" for each in ratios.values()))
+    return shown
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def main() -> int:
-    """Runs the named measurement."""
+    """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=sorted(NAMES))
+    parser.add_argument("name", choices=["chain", "pipe"])
+    parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
+    parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
+    parser.add_argument("--only", action="append", default=[], help="a contestant; may be repeated")
     parser.add_argument("-o", dest="output", choices=["table", "json"], default="table")
     asked = parser.parse_args()
+    console = Console(stderr=True)
+    before = environment()
     try:
-        figures = asyncio.run(NAMES[asked.name]())
+        measured = measure(asked, lambda text: console.print(text, highlight=False))
     except RuntimeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    result = {
-        "environment": {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-        },
-        "correct": True,
-        "figures": figures,
-    }
+    result = {"name": asked.name, "environment": before, **measured}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{asked.name}.json").write_text(json.dumps(result, indent=2) + "\n")
     if asked.output == "json":
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
-        return 0
-    names = list(next(iter(figures.values())))
-    table = Table("", *names, title=f"bench {asked.name}")
-    for label, row in figures.items():
-        table.add_row(label, *(str(row[name]) for name in names))
-    Console().print(table)
-    return 0
+    else:
+        Console().print(table(result))
+    return 0 if result["correct"] else 1
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ from typing import Any
 
 import aiohttp
 
+from bench.figures import OURS, at, quantile, result
+from bench.process import Meter
+
 RATES = (1.0, 100.0)
 SECONDS = {1.0: 60, 100.0: 30}
 WARM_UP = 3000
@@ -26,8 +29,19 @@ BUDGET = 1_000_000
 TARGET_SECONDS = 0.050
 
 
-async def measure() -> dict[str, Any]:
-    """Starts an environment of its own and measures every rate in it."""
+def measure() -> dict[str, Any]:
+    """Latency at every rate; rate, CPU and memory of the whole system at the highest."""
+    rounds = {OURS: [asyncio.run(measured())]}
+    guarantee = "one outcome for each webhook, no reply twice"
+    return result(rounds, guarantees={OURS: guarantee}, figures={})
+
+
+async def measured() -> dict[str, Any]:
+    """Starts an environment of its own and measures every rate in it.
+
+    Raises:
+        RuntimeError: it did not start, or a webhook was not routed.
+    """
     folder = Path(".switchboard") / f"bench-{os.getpid()}"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "console", "up", "--folder", str(folder), "--mode", "route_only",
@@ -39,6 +53,7 @@ async def measure() -> dict[str, Any]:
         if not line:
             raise RuntimeError("the environment did not start; its words are above")
         urls = json.loads(line)
+        meter = Meter(process.pid)
         async with aiohttp.ClientSession(
             # Where the system cannot follow, late answers are figures, not errors of the bench.
             timeout=aiohttp.ClientTimeout(total=120),
@@ -46,14 +61,19 @@ async def measure() -> dict[str, Any]:
             raise_for_status=True,
         ) as client:
             await run(client, urls, "warm", rate=90.0, count=WARM_UP)
-            return {
-                f"{rate:g}/s": summary(
-                    await run(
-                        client, urls, f"r{rate:g}", rate=rate, count=int(rate * SECONDS[rate])
-                    )
-                )
-                for rate in RATES
-            }
+            figures: dict[str, Any] = {}
+            for rate in RATES:
+                count = int(rate * SECONDS[rate])
+                began = time.time()
+                latencies = await run(client, urls, f"r{rate:g}", rate=rate, count=count)
+                ended = time.time()
+                used = at(meter.cpu, ended) - at(meter.cpu, began)
+                figures |= summary(f"{rate:g}_per_s", latencies) | {
+                    "rate": round(count / (ended - began), 1),
+                    "cpu_us": round(1e6 * used / count),
+                }
+            meter.stop()
+            return {**figures, "rss_mib": meter.peak_rss >> 20}
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -130,11 +150,9 @@ async def applied(
     raise RuntimeError("not every ticket was routed within 60 s: no figure without correctness")
 
 
-def summary(latencies: list[float]) -> dict[str, float]:
-    """Quantiles in milliseconds."""
-    ordered = sorted(latencies)
-
-    def at(share: float) -> float:
-        return round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
-
-    return {"count": len(ordered), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99)}
+def summary(name: str, latencies: list[float]) -> dict[str, float]:
+    """Quantiles in milliseconds, from due to applied."""
+    return {
+        f"p{percent}_ms_at_{name}": round(1000 * quantile(latencies, percent / 100), 1)
+        for percent in (50, 95, 99)
+    }

@@ -1,0 +1,1 @@
+"""Our side of each measurement, on the public interface of the product."""
