@@ -10,6 +10,8 @@ from typing import Protocol, Self
 import confluent_kafka
 
 _SLAB = 10_000
+_SLICE = 0.1
+"""Seconds of one read: it returns when it has a whole slab or when they are over, even at the end."""
 _TIMEOUT = 30.0
 
 Rows = list[tuple[bytes, bytes | None]]
@@ -83,11 +85,13 @@ class Changelog(ChangelogReader):
             return
         start = confluent_kafka.TopicPartition(self._where.topic, self._where.partition, at)
         self._consumer.assign([start])
+        silent = 0.0
         while at < self.end:
-            rows: Rows = []
-            messages = self._consumer.consume(_SLAB, timeout=_TIMEOUT)
-            if not messages:
+            messages = self._consumer.consume(_SLAB, timeout=_SLICE)
+            silent = 0.0 if messages else silent + _SLICE
+            if silent > _TIMEOUT:
                 raise RestoreError(f"{self._where.topic}: no answer in {_TIMEOUT:.0f} s")
+            rows: Rows = []
             for message in messages:
                 error = message.error()
                 if error is None:
@@ -97,4 +101,5 @@ class Changelog(ChangelogReader):
                     at = self.end  # compaction may have taken the last offsets away
                 else:
                     raise RestoreError(f"{self._where.topic}: {error.name()}")
-            yield rows, at - 1
+            if messages:
+                yield rows, at - 1
