@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import orjson
@@ -73,7 +73,7 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The act stage."""
-    stage = make_stage("act", ledger.NAME, settings)
+    stage = make_stage("act", ledger.NAME, settings, longest_call=settings.vendor_timeout)
     gate = Gate(
         "richpanel",
         TokenBucket(rate=settings.vendor_rate, burst=settings.vendor_budget),
@@ -94,7 +94,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         monotonic=time.monotonic,
     )
     policy = Policy(
-        mode=settings.mode.value,
+        control=stage.control,
         tag_prefix=settings.tag_prefix,
         reply_channels=settings.reply_channels,
         has_bot_agent=settings.bot_agent_id is not None,
@@ -140,6 +140,8 @@ async def run(name: str, settings: Settings) -> int:
         port=settings.port,
     )
     serving = asyncio.create_task(server.serve())
+    await stage.follower.start()
+    await _first(stop.wait(), stage.follower.wait_known())
     await stage.app.start()
     announce = asyncio.create_task(_announce(name, stage, server))
     # What lives now lives for ever: keeping it out of every later collection saves its cost.
@@ -149,11 +151,20 @@ async def run(name: str, settings: Settings) -> int:
     if code:
         crash(name, RuntimeError("the Faust app crashed"))
     await stage.app.stop()
+    await stage.follower.stop()
     await stage.producer.close()
     await stage.table.close()
     server.should_exit = True
     await serving
     return code
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Returns when one of `waits` has; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 async def _announce(name: str, stage: Stage, server: StatusServer) -> None:

@@ -11,6 +11,7 @@ from agents.records import audited, ingress_id, outgoing
 from agents.reply import GivenUp, Replier, ReplyTask, Sendable
 from pipeline import telemetry, topics
 from pipeline.app import Stage
+from pipeline.control import Control
 from pipeline.domain.events import (
     ActionRequest,
     Audit,
@@ -21,6 +22,7 @@ from pipeline.domain.events import (
     Withheld,
     conversation_hash,
 )
+from pipeline.domain.modes import Subject
 from pipeline.domain.outcomes import StepEnd, StepResult, terminal_outcome
 from pipeline.domain.permit import Allow, TicketView, permit
 from pipeline.domain.routing import route
@@ -38,10 +40,15 @@ from pipeline.stream.producer import Outgoing
 class Policy:
     """What may be done at the helpdesk."""
 
-    mode: str
+    control: Control
     tag_prefix: str
     reply_channels: tuple[str, ...]
     has_bot_agent: bool
+
+    @property
+    def mode(self) -> str:
+        """The effective mode at this instant."""
+        return self.control.effective(Subject()).value
 
 
 @dataclass
@@ -106,7 +113,7 @@ class Acting:
             return StepResult(StepEnd.FAILED, error.code)
 
     async def _route(self, work: _Work, step: RouteStep) -> StepResult:
-        if self._policy.mode == "shadow":
+        if self._policy.mode in ("stop", "shadow"):
             # Shadow executes nothing and needs nothing of the helpdesk, not even a read.
             return self._withhold(work, step, "mode", None)
         ticket = await self._read(work)

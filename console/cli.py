@@ -8,15 +8,26 @@ import sys
 
 import typer
 
-from console import kafka, topics
+from console import kafka, mode, topics
 from console.check import check
 from console.dev import DevError, dev, up
 from console.eval import EvalError, eval_command
+from console.operating import ControlLost
 from console.test import run_tests
+from pipeline.lever import Refused
 from pipeline.settings import SettingsError
 from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.producer import DeliveryError
 
-EXPECTED = (DevError, EvalError, SettingsError, BrokerUnreachable)
+EXPECTED = (
+    DevError,
+    EvalError,
+    SettingsError,
+    BrokerUnreachable,
+    ControlLost,
+    Refused,
+    DeliveryError,
+)
 """Errors whose text is the whole answer; a traceback would only hide it."""
 
 app = typer.Typer(
@@ -34,6 +45,9 @@ app.command("eval")(eval_command)
 app.command()(topics.schemas)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
+app.add_typer(mode.app, name="mode")
+app.command()(mode.panic)
+app.command()(mode.recover)
 
 
 @app.command(

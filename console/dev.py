@@ -26,6 +26,7 @@ from console.processes import ProcessError, python
 from console.screen import outcome_table, verdict_table
 from console.trail import Trail, TrailReader
 from console.verdict import broken_promises, report
+from pipeline.domain.modes import Mode
 
 FOLDER = Path(".switchboard")
 LOCK = "dev.lock"
@@ -99,7 +100,7 @@ def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
 
 def up(
     folder: Annotated[Path, typer.Option(help="Where its data and logs go.")] = FOLDER / "up",
-    mode: Annotated[Literal["shadow", "route_only", "live"], typer.Option()] = "live",
+    mode: Annotated[Mode, typer.Option(help="What may happen at the helpdesk.")] = Mode.LIVE,
     budget: Annotated[int, typer.Option(help="Requests per 30 s at the fake helpdesk.")] = BUDGET,
 ) -> None:
     """Run everything without customers; print one JSON line of addresses; end with Ctrl-C."""
@@ -127,7 +128,7 @@ def empty(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def environment(
-    folder: Path, console: Console, *, mode: str = "live", budget: int = BUDGET
+    folder: Path, console: Console, *, mode: Mode = Mode.LIVE, budget: int = BUDGET
 ) -> AsyncIterator[tuple[Environment, Urls, asyncio.Future[str]]]:
     """A running environment in an emptied folder, and a future that fails with its children."""
     empty(folder)

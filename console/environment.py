@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.operating import bring, operating
 from console.processes import Supervisor, python
 from pipeline import topics
+from pipeline.domain.modes import Mode
 from pipeline.stream import admin
 
 STAGES = ("dedup", "classify", "act", "observe")
@@ -44,7 +46,7 @@ class Environment:
         *,
         on_progress: Callable[[str], None],
         on_failure: Callable[[str], None],
-        mode: str = "live",
+        mode: Mode = Mode.LIVE,
         budget: int = BUDGET,
     ) -> None:
         self.folder = folder
@@ -77,6 +79,8 @@ class Environment:
             self.supervisor.start("ingress", python("ingress"), env),
             *(self.supervisor.start(name, python("agents", name), env) for name in STAGES),
         )
+        self._progress(f"raising the mode to {self._mode.value}")
+        await self._bring(broker)
         urls = {child.name: str(child.ready["url"]) for child in started}
         return Urls(
             broker=broker,
@@ -87,6 +91,15 @@ class Environment:
             stages=urls,
             token=token,
         )
+
+    async def _bring(self, broker: str) -> None:
+        async with operating(broker) as operator:
+            await operator.known()
+            now = operator.lever.now_at()
+            # On a broker of the user's own, what an operator has set stands.
+            is_theirs = "KAFKA_BOOTSTRAP_SERVERS" in os.environ and operator.control.epoch >= 0
+            if not (is_theirs and now < self._mode):
+                await bring(operator.lever, self._mode, reason="development", by="dev")
 
     async def _broker(self) -> str:
         given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
@@ -110,7 +123,6 @@ class Environment:
             "SWITCHBOARD_DATA_DIR": str(self.folder),
             "SWITCHBOARD_PARTITIONS": str(PARTITIONS),
             "SWITCHBOARD_WEBHOOK_TOKENS": f'["{token}"]',
-            "SWITCHBOARD_MODE": self._mode,
             "SWITCHBOARD_INGRESS_RATE": "1000",
             "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
             "SWITCHBOARD_RICHPANEL_URL": vendors["richpanel"],

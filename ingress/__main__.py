@@ -22,6 +22,7 @@ from ingress.server import Server
 from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
 from pipeline import topics
+from pipeline.control import follow
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, crash
@@ -67,7 +68,8 @@ def secrets_of(settings: Settings) -> Secrets:
 async def run(settings: Settings, secrets: Secrets) -> int:
     """Serves until SIGTERM or SIGINT; the exit code."""
     plan = topics.plans(partitions=settings.partitions, replication=settings.replication)
-    written = [each for each in plan if each.name in (topics.RECEIVED.name, topics.AUDIT.name)]
+    used = (topics.RECEIVED.name, topics.AUDIT.name, topics.CONTROL.name)
+    written = [each for each in plan if each.name in used]
     mismatches = await asyncio.to_thread(admin.check, settings.bootstrap_servers, written)
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
@@ -77,6 +79,17 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         client_id="switchboard-ingress",
         delivery_timeout=settings.ingress_ack_timeout,
         on_fatal=lambda code: crash("producer", code=code),
+    )
+    _, follower = follow(
+        settings.bootstrap_servers,
+        producer,
+        name=f"ingress-{settings.instance}",
+        life=uuid.uuid4().hex,
+        monotonic=time.monotonic,
+        # Nothing that ingress does hangs on a mode: webhooks are taken even when nobody can say.
+        on_crash=lambda where, error: log.error(
+            "control topic lost", extra={"fields": {"where": where, "code": type(error).__name__}}
+        ),
     )
     webhooks = Webhooks(
         producer,
@@ -106,9 +119,11 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    await follower.start()
     watch = asyncio.create_task(_watch(producer, server))
     await server.serve()
     watch.cancel()
+    await follower.stop()
     await producer.close()
     return 0
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import time
+import uuid
 from dataclasses import dataclass
 
 from pipeline import topics
+from pipeline.control import Control, follow
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
+from pipeline.stream.control import Follower
 from pipeline.stream.guard import crash
 from pipeline.stream.producer import Producer, Sender
 from pipeline.stream.restore import Changelog
@@ -22,11 +26,17 @@ class Stage:
     app: DurableApp
     table: DurableTable
     producer: Sender
+    control: Control
+    follower: Follower
+    """What feeds `control`; runs from before the first record until after the last."""
 
 
-def make_stage(name: str, table: str, settings: Settings, *, gather: float = 0.0) -> Stage:
+def make_stage(
+    name: str, table: str, settings: Settings, *, gather: float = 0.0, longest_call: float = 0.0
+) -> Stage:
     """Builds the stage `name`; call it inside the event loop that will run it.
 
+    `longest_call` is how many seconds a call that a mode allowed may last.
     App ids, table names and topics are state: renaming one loses what is stored under it.
     """
     folder = settings.data_dir / "tables" / f"{name}-{settings.instance}"
@@ -50,4 +60,13 @@ def make_stage(name: str, table: str, settings: Settings, *, gather: float = 0.0
         client_id=f"switchboard-{name}-{settings.instance}",
         on_fatal=lambda code: crash("producer", code=code),
     )
-    return Stage(name, app, durable, producer)
+    control, follower = follow(
+        settings.bootstrap_servers,
+        producer,
+        name=f"{name}-{settings.instance}",
+        life=uuid.uuid4().hex,
+        longest_call=longest_call,
+        monotonic=time.monotonic,
+        on_crash=crash,
+    )
+    return Stage(name, app, durable, producer, control, follower)

@@ -26,13 +26,14 @@ from pipeline.domain.control_records import (
     unconfirmed,
 )
 from pipeline.domain.events import Message, UnreadableValue
-from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_modes
+from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_mode, own_modes
 from pipeline.stream.control import Follower, Update, View
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import Sender
 
-STALE_AFTER = 5.0
-"""Seconds after which what was known may no longer be acted upon."""
+STALE_AFTER = 4.5
+"""Seconds after which what was known may no longer be acted upon. The promise is that whoever is
+cut off has stopped within 5 s; the rest is for the call that begins at the last instant."""
 
 M = TypeVar("M", bound=Message)
 
@@ -104,6 +105,10 @@ class Control:
         except UnreadableValue:
             return None
 
+    def own_mode(self, scope: str) -> Mode:
+        """The mode of one scope alone; `Mode.STOP` when the state is not fresh."""
+        return own_mode(self._modes, scope) if self.is_fresh else Mode.STOP
+
     # -- confirmation -------------------------------------------------------------------------
 
     @contextmanager
@@ -122,6 +127,11 @@ class Control:
             self._on_the_wire += Counter()  # drops what has reached zero
             if self.confirmed != before:
                 self.on_confirmed()
+
+    @property
+    def epoch(self) -> int:
+        """The offset of the last change that is applied here; -1 before the first."""
+        return self._epoch
 
     @property
     def confirmed(self) -> int:

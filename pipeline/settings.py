@@ -7,7 +7,6 @@ Secrets are masked in ``repr``. Defaults come from DOMAIN facts of the first ten
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -16,14 +15,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 class SettingsError(Exception):
     """The environment does not describe a runnable process; the text names each variable."""
-
-
-class Mode(StrEnum):
-    """How much may happen at the helpdesk, most restrictive first."""
-
-    SHADOW = "shadow"
-    ROUTE_ONLY = "route_only"
-    LIVE = "live"
 
 
 class Settings(BaseSettings):
@@ -69,8 +60,6 @@ class Settings(BaseSettings):
     ingress_ack_timeout: float = Field(default=5.0, gt=0)
     """Seconds the broker has to acknowledge a webhook before the answer is 503."""
 
-    mode: Mode = Mode.SHADOW
-    """What may happen at the helpdesk; the first start executes nothing."""
     tag_prefix: str = Field(default="mw", pattern=r"^[a-z0-9]{1,16}$")
     reply_channels: tuple[str, ...] = ("live_chat", "email", "email_widget")
     """Channels that get automatic replies."""

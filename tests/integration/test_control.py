@@ -107,7 +107,7 @@ def test_a_cut_off_follower_allows_nothing_within_five_seconds_and_never_trusts_
             known = control.view.known_at
             assert known is not None
             assert known <= cut + 1.0
-            assert control_module.STALE_AFTER == 5.0
+            assert control_module.STALE_AFTER < 5.0
             await asyncio.to_thread(make, broker)
             while not crashes:
                 assert control.effective(Subject()) is Mode.STOP

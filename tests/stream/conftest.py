@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import Stage
+from pipeline.control import follow
 from pipeline.stream.app import DurableApp
+from tests.stream.controls import control_at
 from tests.stream.memory_broker import MemoryBroker
 
 
@@ -23,6 +25,10 @@ def make_stage(memory_broker: MemoryBroker, tmp_path: Path) -> Callable[[str], S
         app = DurableApp(name, bootstrap_servers="127.0.0.1:1", folder=tmp_path / name)
         table = memory_broker.table(tmp_path / name)
         table.assign([0])
-        return Stage(name, app, table, memory_broker)
+        _, follower = follow(
+            "127.0.0.1:1", memory_broker, name=name, life="1",
+            monotonic=lambda: 0.0, on_crash=lambda *_: None,
+        )  # fmt: skip
+        return Stage(name, app, table, memory_broker, control_at("live"), follower)
 
     return make

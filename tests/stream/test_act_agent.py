@@ -25,6 +25,7 @@ from pipeline.domain.ledger import Intent as ReplyIntent
 from pipeline.domain.ledger import intent_key
 from pipeline.domain.token_bucket import TokenBucket
 from pipeline.ports import Ambiguous, Comment, Permanent, RateLimited, TicketState, VendorError
+from tests.stream.controls import control_at
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
 
 TICKET = TicketState(
@@ -109,7 +110,7 @@ def acting(stage: Stage, desk: Desk, *, mode: str = "live") -> Any:
         LedgerTable(stage.table, stage.producer), desk, calls,
         worker="0", lease=0.05, settle=0.0, now=clock, monotonic=clock,
     )  # fmt: skip
-    policy = Policy(mode, "mw", ("email", "live_chat"), has_bot_agent=True)
+    policy = Policy(control_at(mode), "mw", ("email", "live_chat"), has_bot_agent=True)
     work = Acting(stage, desk, calls, replier, policy=policy, now=clock)
     return attach_act(stage, work, concurrency=4, on_crash=crash)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agents.dedup import attach_dedup
@@ -76,9 +77,7 @@ def test_a_redelivery_after_a_crash_passes_again_with_the_same_id(
         again = make_stage("again")
         await again.table.close()
         # The same record, fetched once more by the same table's owner.
-        await run_batch(
-            dedup(Stage("x", again.app, stage.table, memory_broker)), batch_of([webhook(0)])
-        )
+        await run_batch(dedup(replace(stage, app=again.app)), batch_of([webhook(0)]))
         await stage.table.close()
 
     asyncio.run(scenario())

@@ -1,0 +1,152 @@
+"""`./switchboard mode`, `panic` and `recover`: how much may happen at the helpdesk."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from console.operating import Operator, described, operating, who
+from pipeline.domain.modes import GLOBAL, Mode, is_scope
+from pipeline.lever import PATIENCE, Answer
+from pipeline.settings import load_settings
+
+EXIT_UNACKNOWLEDGED = 3
+
+app = typer.Typer(
+    help="How much may happen at the helpdesk: show, set. stop < shadow < route_only < draft < live.",
+    no_args_is_help=True,
+)
+
+Output = Annotated[Literal["table", "json"], typer.Option("-o", help="Form of the answer.")]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope", help="channel=, intent=, template= or tenant=NAME; several; all by default."
+    ),
+]
+Reason = Annotated[str, typer.Option(help="Why; audited.")]
+Patience = Annotated[float, typer.Option(help="Seconds to wait for every process.")]
+
+
+def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = True) -> Any:
+    """The result of `work` on the control topic, with its state known unless said otherwise."""
+
+    async def run() -> Any:
+        async with operating(load_settings().bootstrap_servers) as operator:
+            if known:
+                await operator.known()
+            return await work(operator)
+
+    return asyncio.run(run())
+
+
+@app.command()
+def show(output: Output = "table") -> None:
+    """Show every mode with who, when and why, and every process that follows."""
+
+    async def look(operator: Operator) -> dict[str, Any]:
+        return described(operator.control)
+
+    state = with_operator(look)
+    if output == "json":
+        typer.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
+        return
+    modes = Table("scope", "mode", "by", "since", "reason")
+    for scope, mode in state["modes"].items():
+        since = (
+            datetime.fromtimestamp(mode["at"], UTC).isoformat(" ", "seconds")
+            if "at" in mode
+            else ""
+        )
+        modes.add_row(scope, mode["mode"], mode["by"], since, mode["reason"])
+    processes = Table("process", "state", "last heard")
+    for each in state["processes"]:
+        words = "follows" if each["has_confirmed"] else "has not confirmed"
+        processes.add_row(
+            each["name"],
+            words if each["is_live"] else "silent",
+            f"{each['heard_seconds_ago']:.1f} s ago",
+        )
+    for table in (modes, processes):
+        Console().print(table)
+
+
+@app.command("set")
+def set_(
+    mode: Annotated[Mode, typer.Argument(help="The mode to set.")],
+    reason: Reason,
+    scope: Scopes = None,
+    output: Output = "table",
+    patience: Patience = PATIENCE,
+) -> None:
+    """Set a mode: any way down at once, one step up; exit 3 when somebody has not confirmed."""
+    scopes = scope or [GLOBAL]
+    for each in scopes:
+        if not is_scope(each):
+            raise typer.BadParameter(f"{each} is no scope: channel=email, intent=..., or nothing")
+    _set(lambda _: mode, scopes, reason, output, patience, known=mode is not Mode.STOP)
+
+
+def panic(
+    reason: Annotated[str, typer.Argument(help="Why; audited.")] = "panic",
+    output: Output = "table",
+    patience: Patience = PATIENCE,
+) -> None:
+    """Stop every call to the helpdesk now."""
+    _set(lambda _: Mode.STOP, [GLOBAL], reason, output, patience, known=False)
+
+
+def recover(reason: Reason, output: Output = "table", patience: Patience = PATIENCE) -> None:
+    """Raise the global mode by one step."""
+    _set(lambda now: now.above, [GLOBAL], reason, output, patience, known=True)
+
+
+def _set(
+    choose: Callable[[Mode], Mode],
+    scopes: list[str],
+    reason: str,
+    output: str,
+    patience: float,
+    *,
+    known: bool,
+) -> None:
+    async def work(operator: Operator) -> list[Answer]:
+        lever = operator.lever
+        return [
+            await lever.set(
+                choose(lever.now_at(scope)), scope=scope, reason=reason, by=who(), patience=patience
+            )
+            for scope in scopes
+        ]
+
+    answers: list[Answer] = with_operator(work, known=known)
+    if output == "json":
+        told = [
+            {**dataclasses.asdict(each), "acknowledged": each.is_acknowledged} for each in answers
+        ]
+        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    else:
+        for each in answers:
+            typer.echo(in_words(each))
+    if not all(each.is_acknowledged for each in answers):
+        raise typer.Exit(EXIT_UNACKNOWLEDGED)
+
+
+def in_words(answer: Answer) -> str:
+    """One line for a person."""
+    begin = f"{answer.scope}: {answer.was.value} -> {answer.mode.value}"
+    if answer.is_acknowledged:
+        return f"{begin}, confirmed by every process after {answer.seconds * 1000:.0f} ms"
+    return (
+        f"{begin} is written, but NOT CONFIRMED after {answer.seconds:.1f} s by: "
+        f"{', '.join(answer.missing)}. Each of them stops by itself 5 s after it lost the topic; "
+        "what runs elsewhere must be ended by hand"
+    )

@@ -1,0 +1,158 @@
+"""An operator's hand on a running system: what stands on the control topic, and the lever."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.errors import KafkaConnectionError
+
+from pipeline.control import Control, follow
+from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_PREFIX
+from pipeline.domain.events import UnreadableValue
+from pipeline.domain.modes import GLOBAL, MODE_PREFIX, Mode, ModeRecord, own_modes, scope_of
+from pipeline.lever import Lever
+from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.control import Follower
+from pipeline.stream.producer import Producer
+
+KNOWN_WITHIN = 15.0
+
+
+class ControlLost(Exception):
+    """The control topic cannot be followed; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a command has in hand."""
+
+    control: Control
+    follower: Follower
+    lever: Lever
+    producer: Producer
+
+    async def known(self) -> None:
+        """Returns when the state is known.
+
+        Raises:
+            ControlLost: it is not after `KNOWN_WITHIN` seconds.
+        """
+        try:
+            async with asyncio.timeout(KNOWN_WITHIN):
+                await self.follower.wait_known()
+        except TimeoutError:
+            raise ControlLost(
+                f"the control topic could not be read and written within {KNOWN_WITHIN:.0f} s: "
+                "./switchboard topics check"
+            ) from None
+
+
+@asynccontextmanager
+async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
+    """Follows the control topic as an observer: nobody waits for its confirmation."""
+    life = uuid.uuid4().hex
+    producer = Producer(bootstrap_servers, client_id="switchboard-console", delivery_timeout=10.0)
+
+    lost: list[str] = []
+    work = asyncio.current_task()
+
+    def on_crash(where: str, error: BaseException) -> None:
+        lost.append(f"{where}: {type(error).__name__}; run the command again")
+        if work is not None:
+            work.cancel()
+
+    control, follower = follow(
+        bootstrap_servers,
+        producer,
+        name="console",
+        life=life,
+        is_observer=True,
+        monotonic=time.monotonic,
+        on_crash=on_crash,
+    )
+    lever = Lever(
+        control,
+        follower,
+        producer,
+        now=time.time,
+        monotonic=time.monotonic,
+        new_id=lambda: uuid.uuid4().hex,
+    )
+    try:
+        await follower.start()
+        yield Operator(control, follower, lever, producer)
+    except KafkaConnectionError:
+        raise BrokerUnreachable(
+            f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
+            "or set KAFKA_BOOTSTRAP_SERVERS"
+        ) from None
+    except asyncio.CancelledError:
+        if not lost:
+            raise
+        raise ControlLost(lost[0]) from None
+    finally:
+        await follower.stop()
+        await producer.close()
+
+
+def who() -> str:
+    """The person at this terminal."""
+    return getpass.getuser()
+
+
+def described(control: Control) -> dict[str, Any]:
+    """The whole state as JSON: modes with who, when and why, switches, gates and processes."""
+    view = control.view
+    holds = [(key, entry.value) for key, entry in view.items(MODE_PREFIX)]
+    modes = {GLOBAL: control.own_mode(GLOBAL), **own_modes(holds)}
+    return {
+        "is_fresh": control.is_fresh,
+        "epoch": control.epoch,
+        "modes": {scope: _mode(holds, scope, mode) for scope, mode in modes.items()},
+        "switches": {
+            key: entry.value.decode("utf-8", "replace")
+            for prefix in (TEMPLATE_PREFIX, SHED_PREFIX, GATE_PREFIX)
+            for key, entry in view.items(prefix)
+        },
+        "processes": [
+            {
+                "name": heard.record.name,
+                "is_live": heard.is_live(view.broker_time),
+                "has_confirmed": heard.record.confirmed >= control.epoch,
+                "heard_seconds_ago": round(view.broker_time - heard.at, 3),
+            }
+            for heard in sorted(control.processes(), key=lambda each: each.record.name)
+        ],
+    }
+
+
+def _mode(holds: list[tuple[str, bytes]], scope: str, mode: Mode) -> Mapping[str, Any]:
+    """The hold that decides a scope's mode."""
+    for key, value in holds:
+        if scope_of(key) != scope:
+            continue
+        try:
+            record = ModeRecord.parse(value)
+        except UnreadableValue:
+            return {"mode": mode.value, "by": "unknown", "reason": f"unreadable record {key}"}
+        if record.mode is mode:
+            return record.model_dump(mode="json", exclude={"schema_version"})
+    return {"mode": mode.value, "by": "nobody", "reason": "the first start"}
+
+
+async def bring(lever: Lever, target: Mode, *, reason: str, by: str) -> None:
+    """Brings the global mode to `target`, by as many steps as it takes.
+
+    Raises:
+        Refused: somebody else changed it meanwhile.
+    """
+    while (now := lever.now_at()) is not target:
+        to = target if target < now else now.above
+        await lever.set(to, reason=reason, by=by)

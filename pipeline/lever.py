@@ -1,0 +1,170 @@
+"""Changing a mode: written at once, acknowledged when every live process has confirmed it.
+
+One code path for the command line, the control API and whatever lowers a mode by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline import topics
+from pipeline.control import Control
+from pipeline.domain.events import Audit
+from pipeline.domain.modes import (
+    GLOBAL,
+    MODE_PREFIX,
+    Mode,
+    ModeRecord,
+    StepTooBig,
+    change,
+)
+from pipeline.stream.control import Follower
+from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+
+Detail = dict[str, str | int | float | bool]
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 20.0
+"""Seconds to wait for confirmations. One that died a moment ago counts as live until it cannot be
+acting any more, which for `act` with its defaults is 15 s."""
+
+
+class Refused(Exception):
+    """A mode that may not be set now; nothing was written. `code` is short and stable."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A change that is durable, and who has confirmed it."""
+
+    scope: str
+    mode: Mode
+    was: Mode
+    epoch: int
+    seconds: float
+    """From the beginning of the write to the last confirmation, or until patience ended."""
+    missing: tuple[str, ...]
+    """Live processes that have not confirmed."""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every live process acts on it."""
+        return not self.missing
+
+
+class Lever:
+    """Sets modes. `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids."""
+
+    def __init__(
+        self,
+        control: Control,
+        follower: Follower,
+        sender: Sender,
+        *,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._control = control
+        self._follower = follower
+        self._sender = sender
+        self._now = now
+        self._monotonic = monotonic
+        self._new_id = new_id
+
+    async def set(
+        self,
+        mode: Mode,
+        *,
+        scope: str = GLOBAL,
+        reason: str,
+        by: str,
+        patience: float = PATIENCE,
+    ) -> Answer:
+        """Sets one scope's own mode: any way down at once, up by one step.
+
+        `Mode.STOP` is written even when this process does not know the present state: nothing
+        that is written there can allow more.
+
+        Raises:
+            Refused: more than one step up, or the state is not known.
+            DeliveryError: the broker did not acknowledge the change; whether it is written is
+                not known.
+        """
+        is_known = self._control.is_fresh
+        if not is_known and mode is not Mode.STOP:
+            raise Refused("unknown_state", "the present modes are not known: try again")
+        holds = {key: entry.value for key, entry in self._control.view.items(MODE_PREFIX)}
+        record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
+        what = change(holds if is_known else {}, scope, record, hold=self._new_id())
+        if isinstance(what, StepTooBig):
+            raise Refused(
+                "one_step_at_a_time",
+                f"{scope} is at {what.now.value}: raising goes one step at a time, "
+                f"{what.next.value} is next",
+            )
+        began = self._monotonic()
+        removals: list[tuple[str, bytes | None]] = [(key, None) for key in what.remove]
+        epoch = await self._follower.put([(what.key, record.to_bytes()), *removals])
+        await self._audit("mode_set", record, scope, what.was, {"epoch": epoch})
+        missing = await self._confirmations(epoch, patience)
+        answer = Answer(scope, mode, what.was, epoch, self._monotonic() - began, tuple(missing))
+        ended = "mode_acknowledged" if answer.is_acknowledged else "mode_unacknowledged"
+        told: Detail = {
+            "epoch": epoch,
+            "seconds": round(answer.seconds, 6),
+            "missing": ",".join(missing),
+        }
+        await self._audit(ended, record, scope, what.was, told)
+        return answer
+
+    def now_at(self, scope: str = GLOBAL) -> Mode:
+        """A scope's own mode as known now; `Mode.STOP` when nothing is."""
+        return self._control.own_mode(scope)
+
+    async def _confirmations(self, epoch: int, patience: float) -> list[str]:
+        view = self._control.view
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                # Whoever was heard before the change is known once the change itself was read.
+                await self._follower.wait_until(
+                    lambda: view.position > epoch and not self._control.unconfirmed(epoch)
+                )
+        if view.position <= epoch:
+            return ["(this process cannot read the control topic)"]
+        return self._control.unconfirmed(epoch)
+
+    async def _audit(
+        self,
+        what: str,
+        record: ModeRecord,
+        scope: str,
+        was: Mode,
+        detail: Detail,
+    ) -> None:
+        audit = Audit(
+            stage="control",
+            what=what,
+            ingress_id=f"control-{self._new_id()}",
+            reason=record.reason,
+            detail={
+                "scope": scope, "mode": record.mode.value, "was": was.value, "by": record.by,
+                **detail,
+            },
+            at=self._now(),
+        )  # fmt: skip
+        key = audit.ingress_id.encode()
+        try:
+            await self._sender.send([Outgoing(topics.AUDIT.name, key, audit.to_bytes())])
+        except DeliveryError as error:
+            # The lever must not fail for its own logbook: the control topic holds the same words.
+            log.warning("mode not audited", extra={"fields": {"code": error.code}})
