@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from pipeline.stream.guard import Crash
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.producer import Changes, DeliveryError, Outgoing, Sender
 
 log = logging.getLogger(__name__)
 
@@ -208,8 +208,9 @@ class Follower:
         Raises:
             DeliveryError: the broker did not acknowledge all of them; some may be written.
         """
-        records = [self._record(key, value) for key, value in entries]
-        return (await self._sender.send(records))[-1].offset
+        rows = {key.encode(): value for key, value in entries}
+        where = self._where
+        return await self._sender.send((), Changes(where.topic, where.partition, rows))
 
     def _record(self, key: str, value: bytes | None) -> Outgoing:
         return Outgoing(self._where.topic, key.encode(), value, (), self._where.partition)

@@ -8,18 +8,24 @@ and without duplicates, until `delivery_timeout`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
 
 Headers = Sequence[tuple[str, bytes]]
 
+MAX_RECORD_BYTES = 1_000_000
+"""Bytes of one record, key and headers with it; the brokers' own default is a little above."""
+IN_FLIGHT_RECORDS = 100_000
+"""Records that may wait for their acknowledgement before `send` holds its caller back."""
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+
+class Outgoing(NamedTuple):
     """A record to produce; `partition` None lets the key decide, as Kafka's own clients do."""
 
     topic: str
@@ -29,28 +35,55 @@ class Outgoing:
     partition: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Where a record lies."""
+class Changes(NamedTuple):
+    """Rows for one partition of a changelog, in this order; a row of None is a tombstone."""
 
+    topic: str
     partition: int
-    offset: int
+    rows: Mapping[bytes, bytes | None]
+
+
+class Failure(StrEnum):
+    """What a delivery error asks of its caller."""
+
+    RETRIABLE = "retriable"
+    """Time may help: the broker is away, slow or short of replicas."""
+    TOO_LARGE = "too_large"
+    """This record will never be taken: it belongs into the dead letters, cut down."""
+    FATAL = "fatal"
+    """The producer cannot go on; only a new process can."""
+
+
+_TOO_LARGE = frozenset({
+    confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE,
+    confluent_kafka.KafkaError.INVALID_MSG_SIZE,
+    confluent_kafka.KafkaError.RECORD_LIST_TOO_LARGE,
+})  # fmt: skip
 
 
 class DeliveryError(Exception):
-    """Some record of a batch was not acknowledged. `is_retriable` tells whether time may help."""
+    """Some record of a batch was not acknowledged; `failure` tells what kind of trouble it is."""
 
-    def __init__(self, code: str, *, is_retriable: bool) -> None:
+    def __init__(self, code: str, failure: Failure) -> None:
         super().__init__(f"the broker did not acknowledge: {code}")
         self.code = code
-        self.is_retriable = is_retriable
+        self.failure = failure
+
+    @classmethod
+    def of(cls, error: confluent_kafka.KafkaError) -> DeliveryError:
+        """The error of one record, classified."""
+        if error.code() in _TOO_LARGE:
+            failure = Failure.TOO_LARGE
+        else:
+            failure = Failure.FATAL if error.fatal() else Failure.RETRIABLE
+        return cls(error.name(), failure)
 
 
 class Sender(Protocol):
     """Whatever makes records durable; `Producer` in a process, a log in memory in a test."""
 
-    async def send(self, records: Sequence[Outgoing]) -> list[Delivered]:
-        """Returns where each record lies once all are acknowledged; see `Producer.send`."""
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        """Returns once all are acknowledged; see `Producer.send`."""
         ...
 
     async def close(self) -> None:
@@ -72,12 +105,14 @@ class Producer:
         client_id: str,
         delivery_timeout: float = 30.0,
         linger: float = 0.0,
+        in_flight: int = IN_FLIGHT_RECORDS,
         config: Mapping[str, object] | None = None,
         on_fatal: Callable[[str], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._connected = threading.Event()
+        self._room = _Room(in_flight)
         self._kafka = confluent_kafka.Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -90,8 +125,9 @@ class Producer:
                 "linger.ms": linger * 1000,
                 "delivery.timeout.ms": int(delivery_timeout * 1000),
                 "request.timeout.ms": int(min(delivery_timeout, 30.0) * 1000),
-                "queue.buffering.max.messages": 500_000,
-                "message.max.bytes": 1_000_000,
+                # Above `in_flight`, so that the limit that makes callers wait is ours.
+                "queue.buffering.max.messages": 10 * in_flight,
+                "message.max.bytes": MAX_RECORD_BYTES,
                 "error_cb": self._on_error,
                 **(config or {}),
             }
@@ -125,35 +161,86 @@ class Producer:
         """Whether the broker answered last; turns False when every broker is down."""
         return self._connected.is_set()
 
-    async def send(self, records: Sequence[Outgoing]) -> list[Delivered]:
-        """Produces `records` and waits for every acknowledgement, in the order given.
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        """Produces `changes` and `records`, and waits for every acknowledgement.
+
+        Returns:
+            The offset of the last of `changes`; -1 when there are none.
 
         Raises:
-            DeliveryError: at least one record was not acknowledged; others may have been.
+            DeliveryError: at least one record was not acknowledged; others may have been. With
+                `Failure.TOO_LARGE` by its own measure nothing was produced at all.
         """
-        if not records:
-            return []
-        batch = _Batch(self._loop, len(records))
-        for index, record in enumerate(records):
-            self._produce(record, batch.callback(index))
-        return await batch.done
+        rows = changes.rows if changes is not None else {}
+        size = len(rows) + len(records)
+        if not size:
+            return -1
+        self._measure(records, rows)
+        await self._room.enter(size)
+        try:
+            batch = _Batch(self._loop, size)
+            if changes is not None and rows:
+                self._produce_changes(changes, batch)
+            self._produce(records, batch)
+            return await batch.done
+        finally:
+            self._room.leave(size)
 
-    def _produce(self, record: Outgoing, on_delivery: Callable[..., None]) -> None:
-        # -1 is librdkafka's "let the key decide".
-        partition = -1 if record.partition is None else record.partition
+    @staticmethod
+    def _measure(records: Sequence[Outgoing], rows: Mapping[bytes, bytes | None]) -> None:
+        """Refuses what no broker takes before its neighbours are on their way."""
+        largest = max(
+            itertools.chain(
+                (len(key) + len(value or b"") for key, value in rows.items()),
+                map(size_of, records),
+            )
+        )
+        if largest > MAX_RECORD_BYTES - _FRAMING:
+            raise DeliveryError("MSG_SIZE_TOO_LARGE", Failure.TOO_LARGE)
+
+    def _produce_changes(self, changes: Changes, batch: _Batch) -> None:
+        messages = [{"key": key, "value": value} for key, value in changes.rows.items()]
+        self._produce_many(changes.topic, messages, changes.partition, batch.change, batch)
+
+    def _produce(self, records: Sequence[Outgoing], batch: _Batch) -> None:
+        for (topic, partition, bare), run in itertools.groupby(records, _destination):
+            if bare:
+                messages = [{"key": record.key, "value": record.value} for record in run]
+                self._produce_many(topic, messages, partition, batch.record, batch)
+            else:
+                # The bulk call takes no headers.
+                for record in run:
+                    self._produce_one(record, partition, batch)
+
+    def _produce_many(
+        self,
+        topic: str,
+        messages: list[dict[str, Any]],
+        partition: int,
+        on_delivery: Callable[..., None],
+        batch: _Batch,
+    ) -> None:
+        try:
+            taken = self._kafka.produce_batch(topic, messages, partition, on_delivery)
+        except (BufferError, confluent_kafka.KafkaException) as error:
+            batch.fail(_kafka_error(error), len(messages))
+            return
+        if taken < len(messages):
+            refused = [message["_error"] for message in messages if "_error" in message]
+            batch.fail(refused[0], len(messages) - taken)
+
+    def _produce_one(self, record: Outgoing, partition: int, batch: _Batch) -> None:
         try:
             self._kafka.produce(
                 record.topic,
                 record.value,
                 record.key,
                 partition,
-                on_delivery,
-                headers=list(record.headers) or None,
+                batch.record,
+                headers=list(record.headers),
             )
-        except BufferError:
-            on_delivery(_local_error("_QUEUE_FULL"), None)
-        except confluent_kafka.KafkaException as error:
-            on_delivery(error.args[0], None)
+        except (BufferError, confluent_kafka.KafkaException) as error:
+            batch.fail(_kafka_error(error), 1)
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """Waits for what is in flight, at most `timeout` seconds, and stops the thread."""
@@ -162,32 +249,104 @@ class Producer:
         await asyncio.to_thread(self._thread.join, 1.0)
 
 
+_FRAMING = 1_000
+"""Bytes kept for what the protocol puts around a record."""
+
+
+def size_of(record: Outgoing) -> int:
+    """Bytes of a record's key, value and headers."""
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
+def _destination(record: Outgoing) -> tuple[str, int, bool]:
+    # -1 is librdkafka's "let the key decide".
+    return record.topic, -1 if record.partition is None else record.partition, not record.headers
+
+
+def _kafka_error(error: BaseException) -> confluent_kafka.KafkaError:
+    if isinstance(error, confluent_kafka.KafkaException):
+        return error.args[0]
+    return confluent_kafka.KafkaError(confluent_kafka.KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
+
+
+class _Room:
+    """Holds callers back while too many records wait; strictly first come, first served.
+
+    A table numbers its puts before it sends them, so nobody may overtake: the head stays in the
+    queue until it runs again, and whoever comes meanwhile stands behind it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def enter(self, size: int) -> None:
+        """Returns when `size` records fit; one larger than all room waits until it is empty."""
+        if self._waiting or not self._fits(size):
+            place = (size, asyncio.get_running_loop().create_future())
+            self._waiting.append(place)
+            try:
+                await place[1]
+            except asyncio.CancelledError:
+                self._waiting.remove(place)
+                self._wake()
+                raise
+            self._waiting.remove(place)
+        self._taken += size
+        self._wake()
+
+    def leave(self, size: int) -> None:
+        """Gives room back."""
+        self._taken -= size
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting and self._fits(self._waiting[0][0]) and not self._waiting[0][1].done():
+            self._waiting[0][1].set_result(None)
+
+    def _fits(self, size: int) -> bool:
+        return not self._taken or self._taken + size <= self._limit
+
+
 class _Batch:
-    """Counts the acknowledgements of one `send` and wakes it once."""
+    """Counts the acknowledgements of one `send` and wakes it once.
+
+    `record` and `change` are called in the poll thread, `fail` in the loop's: hence the lock.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
-        self.done: asyncio.Future[list[Delivered]] = loop.create_future()
+        self.done: asyncio.Future[int] = loop.create_future()
         self._loop = loop
         self._left = size
-        self._delivered = [Delivered(-1, -1)] * size
+        self._offset = -1
         self._error: DeliveryError | None = None
         self._lock = threading.Lock()
 
-    def callback(self, index: int) -> Callable[..., None]:
-        def on_delivery(
-            error: confluent_kafka.KafkaError | None, message: confluent_kafka.Message | None
-        ) -> None:
-            if error is not None:
-                self._error = DeliveryError(error.name(), is_retriable=not error.fatal())
-            elif message is not None:
-                self._delivered[index] = Delivered(message.partition(), message.offset())
-            with self._lock:
-                self._left -= 1
-                last = self._left == 0
-            if last:
-                self._loop.call_soon_threadsafe(self._finish)
+    def record(
+        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message | None
+    ) -> None:
+        self._count(error, 1)
 
-        return on_delivery
+    def change(
+        self, error: confluent_kafka.KafkaError | None, message: confluent_kafka.Message
+    ) -> None:
+        if error is None:
+            self._offset = max(self._offset, message.offset())
+        self._count(error, 1)
+
+    def fail(self, error: confluent_kafka.KafkaError, count: int) -> None:
+        self._count(error, count)
+
+    def _count(self, error: confluent_kafka.KafkaError | None, count: int) -> None:
+        if error is not None:
+            self._error = DeliveryError.of(error)
+        with self._lock:
+            self._left -= count
+            last = self._left == 0
+        if last:
+            self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
         if self.done.done():  # the caller was cancelled; the records are what they are
@@ -195,8 +354,4 @@ class _Batch:
         if self._error is not None:
             self.done.set_exception(self._error)
         else:
-            self.done.set_result(self._delivered)
-
-
-def _local_error(name: str) -> confluent_kafka.KafkaError:
-    return confluent_kafka.KafkaError(getattr(confluent_kafka.KafkaError, name))
+            self.done.set_result(self._offset)

@@ -21,7 +21,7 @@ from rocksdict import (
     WriteBatch,
 )
 
-from pipeline.stream.producer import Outgoing, Sender
+from pipeline.stream.producer import Changes, Outgoing, Sender
 from pipeline.stream.restore import ChangelogReader
 from pipeline.stream.watermark import Watermark
 
@@ -243,11 +243,21 @@ class DurableTable:
         Raises:
             DeliveryError: something was not acknowledged; the local store is untouched.
         """
-        mine = self._partitions[partition] if puts else None
-        sequence = mine.begin() if mine is not None else 0
-        changes = [
-            Outgoing(self.changelog, key, value, (), partition) for key, value in puts.items()
-        ]
-        delivered = await producer.send([*changes, *outputs])
-        if mine is not None:
-            mine.end(sequence, puts, max(done.offset for done in delivered[: len(changes)]))
+        # Once begun it is carried through: a caller that is cancelled in the middle would leave a
+        # row in the changelog that the local store does not have.
+        await asyncio.shield(self._commit(partition, puts, producer, outputs))
+
+    async def _commit(
+        self,
+        partition: int,
+        puts: Mapping[bytes, bytes | None],
+        producer: Sender,
+        outputs: Sequence[Outgoing],
+    ) -> None:
+        if not puts:
+            await producer.send(outputs)
+            return
+        mine = self._partitions[partition]
+        sequence = mine.begin()
+        offset = await producer.send(outputs, Changes(self.changelog, partition, puts))
+        mine.end(sequence, puts, offset)

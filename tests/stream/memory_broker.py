@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from pipeline.domain.events import Audit
 from pipeline.stream.batch import Assignment, Batch
-from pipeline.stream.producer import Delivered, DeliveryError, Outgoing
+from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing
 from pipeline.stream.restore import Rows
 from pipeline.stream.table import DurableTable
 
@@ -39,19 +39,24 @@ class MemoryBroker:
     sent: list[Outgoing] = field(default_factory=list)
     fail_next: bool = False
 
-    async def send(self, records: Sequence[Outgoing]) -> list[Delivered]:
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
         await asyncio.sleep(0)
         if self.fail_next:
             self.fail_next = False
-            raise DeliveryError("_MSG_TIMED_OUT", is_retriable=True)
-        delivered = []
+            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+        offset = -1
+        for key, value in (changes.rows if changes is not None else {}).items():
+            assert changes is not None
+            offset = self._append(Outgoing(changes.topic, key, value, (), changes.partition))
         for record in records:
-            partition = record.partition or 0
-            log = self.logs[record.topic, partition]
-            log.append(record)
-            self.sent.append(record)
-            delivered.append(Delivered(partition, len(log) - 1))
-        return delivered
+            self._append(record)
+        return offset
+
+    def _append(self, record: Outgoing) -> int:
+        log = self.logs[record.topic, record.partition or 0]
+        log.append(record)
+        self.sent.append(record)
+        return len(log) - 1
 
     async def close(self) -> None:
         return None
