@@ -20,6 +20,8 @@ from bench import chain, pipe
 from bench.contestants import PIPE, Contestant
 
 RESULTS = Path("bench/results")
+WIDTH = 110
+"""Columns that the figures need; a narrower terminal breaks lines, a pipe has none."""
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "rocksdict")
 
 
@@ -103,7 +105,7 @@ def main() -> int:
     if asked.output == "json":
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:
-        Console().print(table(result))
+        Console(width=max(WIDTH, Console().width)).print(table(result))
     return 0 if result["correct"] else 1
 
 

@@ -20,7 +20,7 @@ from bench.process import Running
 PARTITIONS = 4
 FOLDER = Path(".switchboard/bench")
 _TIMEOUT = 30.0
-_QUEUE_FULL = 0.05
+_AGAIN = 0.1
 
 
 class Broker:
@@ -79,7 +79,7 @@ class Broker:
                     producer.produce(topic, value, key)
                     break
                 except BufferError:
-                    producer.poll(_QUEUE_FULL)
+                    producer.poll(_AGAIN)
         left = producer.flush(120)
         if left:
             raise RuntimeError(f"{left} records of {topic} were not acknowledged")
@@ -89,12 +89,21 @@ class Broker:
         return sum(high - low for low, high in self._bounds(topic).values())
 
     def _bounds(self, topic: str) -> dict[int, tuple[int, int]]:
-        return {
-            n: self._reader.get_watermark_offsets(
-                confluent_kafka.TopicPartition(topic, n), timeout=_TIMEOUT
-            )
-            for n in range(PARTITIONS)
-        }
+        """First and next offset of each partition."""
+        return {n: self._bound(confluent_kafka.TopicPartition(topic, n)) for n in range(PARTITIONS)}
+
+    def _bound(self, where: confluent_kafka.TopicPartition) -> tuple[int, int]:
+        ends = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                bound: tuple[int, int] = self._reader.get_watermark_offsets(where, timeout=_TIMEOUT)
+            except confluent_kafka.KafkaException:
+                # A busy broker leads a new topic only a while after it has promised to.
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(_AGAIN)
+            else:
+                return bound
 
     def read(self, topic: str) -> Iterator[tuple[float, bytes]]:
         """(unix time of the append or creation, value) of every committed record of `topic`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import OURS
+from bench.java import java
 from bench.venvs import venv
 
 PEERS = Path(__file__).with_name("peers").resolve()
@@ -42,7 +43,13 @@ def _faust(file: str) -> Callable[[], Sequence[str | Path]]:
 
 
 def _script(file: str, *packages: str) -> Callable[[], Sequence[str | Path]]:
-    return lambda: [venv(file.partition("_")[0], packages), PEERS / file]
+    """A peer in Python; with `packages` in an environment of its own, else in the project's."""
+    name = file.partition("_")[0]
+    return lambda: [venv(name, packages) if packages else sys.executable, PEERS / file]
+
+
+def _java(file: str) -> Callable[[], Sequence[str | Path]]:
+    return lambda: java(PEERS / file)
 
 
 PIPE = (
@@ -57,13 +64,49 @@ PIPE = (
         _faust("faust_pipe.py"),
         "at least once by commit; changelog and output not awaited, a crash loses events",
         variant="memory",
-        share=0.1,
+        share=0.06,
     ),
     Contestant(
         "faust_rocksdb",
         _faust("faust_pipe.py"),
         "as faust, local store kept on disk",
         variant="rocksdb",
-        share=0.1,
+        share=0.06,
+    ),
+    Contestant(
+        "quix",
+        _script("quix_pipe.py", "quixstreams==3.28.1"),
+        "at least once by checkpoint: state, changelog and outputs flushed before the commit",
+    ),
+    Contestant(
+        "kafka_streams",
+        _java("Pipe.java"),
+        "at least once; a crash between store and commit loses what dedup by presence then drops",
+        variant="at_least_once",
+    ),
+    Contestant(
+        "kafka_streams_eos",
+        _java("Pipe.java"),
+        "exactly once by transactions",
+        variant="exactly_once_v2",
+    ),
+    Contestant(
+        "faststream",
+        _script("faststream_pipe.py", "faststream[kafka]==0.7.8"),
+        "at most once by automatic commit; state in memory, lost at a restart",
+        share=0.06,
+        is_default=False,
+    ),
+    Contestant(
+        "aiokafka",
+        _script("aiokafka_pipe.py"),
+        "acknowledged before the commit; state not restored, no care for rebalances",
+        is_default=False,
+    ),
+    Contestant(
+        "confluent",
+        _script("confluent_pipe.py"),
+        "acknowledged before the commit; state not restored, no care for rebalances",
+        is_default=False,
     ),
 )

@@ -21,7 +21,7 @@ from bench.figures import Round, at, gate, result
 from bench.process import ProcessError, Running
 from bench.venvs import MissingError
 
-EVENTS = 400_000
+EVENTS = 500_000
 ROUNDS = 3
 _SKIP = 0.05
 
