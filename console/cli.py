@@ -10,9 +10,11 @@ import typer
 
 from console import kafka, mode, topics
 from console.check import check
-from console.dev import DevError, dev, up
+from console.dev import dev, up
 from console.eval import EvalError, eval_command
 from console.operating import ControlLost
+from console.running import RunError
+from console.scenario import scenario
 from console.test import run_tests
 from pipeline.lever import Refused
 from pipeline.settings import SettingsError
@@ -20,7 +22,7 @@ from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.producer import DeliveryError
 
 EXPECTED = (
-    DevError,
+    RunError,
     EvalError,
     SettingsError,
     BrokerUnreachable,
@@ -46,6 +48,7 @@ app.command()(topics.schemas)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(mode.app, name="mode")
+app.command()(scenario)
 app.command()(mode.panic)
 app.command()(mode.recover)
 

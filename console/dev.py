@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import fcntl
 import os
 import shutil
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -21,15 +18,15 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from console.environment import BUDGET, REAL_BUDGET, STAGES, WINDOW, Environment, Urls
-from console.processes import ProcessError, python
+from console.environment import BUDGET, REAL_BUDGET, STAGES, WINDOW, Environment, Setup, Urls
+from console.processes import python
+from console.running import RunError, environment, exclusive, run_interruptible
 from console.screen import outcome_table, verdict_table
 from console.trail import Trail, TrailReader
 from console.verdict import broken_promises, report
 from pipeline.domain.modes import Mode
 
 FOLDER = Path(".switchboard")
-LOCK = "dev.lock"
 RATE = 20.0
 STORM_SECONDS = 6.0
 OUTAGE_SECONDS = 20.0
@@ -38,10 +35,6 @@ KILL_PAUSE = 2.0
 STALL_SECONDS = 90.0
 """Seconds without any new outcome after which what is missing counts as lost."""
 DEV_BATCH = 120
-
-
-class DevError(Exception):
-    """`dev` cannot start or go on; the text says why and what to do."""
 
 
 def dev(
@@ -69,35 +62,6 @@ def dev(
     raise typer.Exit(code)
 
 
-@contextlib.contextmanager
-def exclusive(folder: Path) -> Any:
-    """Holds the folder, so that two `dev` never share data or ports."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DevError(
-                f"one already runs in {folder}: stop it with Ctrl-C, or run beside it with --folder OTHER"
-            ) from None
-        yield
-
-
-def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
-    """Runs `work`; Ctrl-C and SIGTERM cancel it, and its clean-up still ends every child."""
-
-    async def guarded() -> int:
-        task = asyncio.ensure_future(work)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            return 130
-
-    return asyncio.run(guarded())
-
-
 def up(
     folder: Annotated[Path, typer.Option(help="Where its data and logs go.")] = FOLDER / "up",
     mode: Annotated[Mode, typer.Option(help="What may happen at the helpdesk.")] = Mode.LIVE,
@@ -107,59 +71,21 @@ def up(
 
     async def serve() -> int:
         console = Console(stderr=True)
-        async with environment(folder, console, mode=mode, budget=budget) as (_, urls, failed):
+        setup = Setup(mode=mode, budget=budget)
+        async with environment(folder, console, setup) as (_, urls, failed):
             said = {"ready": True, **dataclasses.asdict(urls)}
             sys.stdout.write(orjson.dumps(said).decode() + "\n")
             sys.stdout.flush()
-            raise DevError(await failed)
+            raise RunError(await failed)
 
     with exclusive(folder):
         raise typer.Exit(run_interruptible(serve()))
 
 
-def empty(folder: Path) -> None:
-    """Deletes what an earlier run left; the lock of the run that is starting stays."""
-    for each in folder.iterdir() if folder.exists() else ():
-        if each.is_dir():
-            shutil.rmtree(each)
-        elif each.name != LOCK:
-            each.unlink()
-
-
-@contextlib.asynccontextmanager
-async def environment(
-    folder: Path, console: Console, *, mode: Mode = Mode.LIVE, budget: int = BUDGET
-) -> AsyncIterator[tuple[Environment, Urls, asyncio.Future[str]]]:
-    """A running environment in an emptied folder, and a future that fails with its children."""
-    empty(folder)
-    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def on_failure(text: str) -> None:
-        if not failed.done():
-            failed.set_result(text)
-
-    env = Environment(
-        folder,
-        on_progress=lambda text: console.print(f"[dim]{text} ...[/]"),
-        on_failure=on_failure,
-        mode=mode,
-        budget=budget,
-    )
-    try:
-        try:
-            urls = await env.start()
-        except ProcessError as error:
-            raise DevError(str(error)) from None
-        yield env, urls, failed
-    finally:
-        console.print("[dim]stopping ...[/]")
-        await asyncio.shield(env.stop())
-
-
 async def once_run(folder: Path, count: int, *, kill: bool, output: str, seed: int) -> int:
     """Sends `count` webhooks, waits for every outcome and judges; 0 when every promise held."""
     console = Console(stderr=True)
-    async with environment(folder, console) as (env, urls, failed):
+    async with environment(folder, console, Setup()) as (env, urls, failed):
         trail = Trail()
         reader = TrailReader(urls.broker, trail)
         began = time.monotonic()
@@ -173,7 +99,7 @@ async def once_run(folder: Path, count: int, *, kill: bool, output: str, seed: i
                 cast("list[asyncio.Future[Any]]", [sender, failed]), return_when="FIRST_COMPLETED"
             )
             if failed.done():
-                raise DevError(failed.result())
+                raise RunError(failed.result())
             journal = sender.result()
             await asyncio.gather(*tasks)
             await settled(trail, list(journal["accepted_ids"]), failed)
@@ -201,7 +127,7 @@ async def settled(trail: Trail, ids: list[str], failed: asyncio.Future[str]) -> 
     known, since = -1, time.monotonic()
     while trail.missing(ids):
         if failed.done():
-            raise DevError(failed.result())
+            raise RunError(failed.result())
         if len(trail.outcomes) != known:
             known, since = len(trail.outcomes), time.monotonic()
         if time.monotonic() - since > STALL_SECONDS:
@@ -223,7 +149,7 @@ async def send(urls: Urls, count: int, *, seed: int, rate: float) -> dict[str, A
     """Runs the helpdesk's sender as a child; its journal.
 
     Raises:
-        DevError: it ended without one.
+        RunError: it ended without one.
     """
     run = f"{int(time.time()):x}{seed}"
     command = python(
@@ -244,7 +170,7 @@ async def send(urls: Urls, count: int, *, seed: int, rate: float) -> dict[str, A
         if process.returncode is None:
             process.kill()
         await process.wait()
-    raise DevError("the sender of sample webhooks ended early; see its words above")
+    raise RunError("the sender of sample webhooks ended early; see its words above")
 
 
 async def bad_day(urls: Urls) -> None:
@@ -274,7 +200,7 @@ async def kills(env: Environment) -> None:
 async def dev_run(folder: Path, *, seed: int) -> int:
     """Runs until Ctrl-C: sample tickets without end, and one screen that shows them."""
     console = Console()
-    async with environment(folder, console) as (env, urls, failed):
+    async with environment(folder, console, Setup()) as (env, urls, failed):
         trail = Trail()
         reader = TrailReader(urls.broker, trail)
         customers = asyncio.create_task(stream_of_tickets(urls, seed=seed))
@@ -286,7 +212,7 @@ async def dev_run(folder: Path, *, seed: int) -> int:
                         figures = await look(client, urls)
                         live.update(outcome_table(urls, trail, figures, env.supervisor.restarts))
                         await asyncio.sleep(0.5)
-            raise DevError(failed.result())
+            raise RunError(failed.result())
         finally:
             customers.cancel()
             day.cancel()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.operating import bring, operating
@@ -37,22 +37,37 @@ class Urls:
     token: str
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How an environment differs from the usual one."""
+
+    mode: Mode = Mode.LIVE
+    budget: int = BUDGET
+    """Requests per `window` that the fake helpdesk allows and the stages are told of."""
+    window: float = WINDOW
+    """Seconds."""
+    workers: Mapping[str, int] = field(default_factory=dict)
+    """Stage -> processes, where it is not one; the second of `act` is called ``act-1``."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every process of ours, beside and above the usual ones."""
+    is_private: bool = False
+    """Start a broker even where `KAFKA_BOOTSTRAP_SERVERS` names one."""
+
+
 class Environment:
     """Starts everything in `folder` and stops all of it again."""
 
     def __init__(
         self,
         folder: Path,
+        setup: Setup,
         *,
         on_progress: Callable[[str], None],
         on_failure: Callable[[str], None],
-        mode: Mode = Mode.LIVE,
-        budget: int = BUDGET,
     ) -> None:
         self.folder = folder
+        self._setup = setup
         self._progress = on_progress
-        self._mode = mode
-        self._budget = budget
         self.supervisor = Supervisor(folder / "log", on_failure=on_failure)
 
     async def start(self) -> Urls:
@@ -61,6 +76,7 @@ class Environment:
         Raises:
             ProcessError: a part did not come up; the text names its log.
         """
+        setup = self._setup
         broker = await self._broker()
         self._progress("creating the topics")
         await asyncio.to_thread(
@@ -68,7 +84,7 @@ class Environment:
         )
         self._progress("starting the fake helpdesk, model and shop")
         journal = self.folder / "journal.jsonl"
-        command = python("sandbox", "--budget", str(self._budget), "--window", str(WINDOW))
+        command = python("sandbox", "--budget", str(setup.budget), "--window", str(setup.window))
         vendors = await self.supervisor.start(
             "vendors", [*command, "--journal", str(journal)], dict(os.environ)
         )
@@ -77,9 +93,17 @@ class Environment:
         self._progress("starting ingress and the stages")
         started = await asyncio.gather(
             self.supervisor.start("ingress", python("ingress"), env),
-            *(self.supervisor.start(name, python("agents", name), env) for name in STAGES),
+            *(
+                self.supervisor.start(
+                    f"{name}-{number}" if number else name,
+                    python("agents", name),
+                    {**env, "SWITCHBOARD_INSTANCE": str(number)},
+                )
+                for name in STAGES
+                for number in range(setup.workers.get(name, 1))
+            ),
         )
-        self._progress(f"raising the mode to {self._mode.value}")
+        self._progress(f"raising the mode to {setup.mode.value}")
         await self._bring(broker)
         urls = {child.name: str(child.ready["url"]) for child in started}
         return Urls(
@@ -97,12 +121,15 @@ class Environment:
             await operator.known()
             now = operator.lever.now_at()
             # On a broker of the user's own, what an operator has set stands.
-            is_theirs = "KAFKA_BOOTSTRAP_SERVERS" in os.environ and operator.control.epoch >= 0
-            if not (is_theirs and now < self._mode):
-                await bring(operator.lever, self._mode, reason="development", by="dev")
+            is_theirs = self._given_broker() is not None and operator.control.epoch >= 0
+            if not (is_theirs and now < self._setup.mode):
+                await bring(operator.lever, self._setup.mode, reason="development", by="dev")
+
+    def _given_broker(self) -> str | None:
+        return None if self._setup.is_private else os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 
     async def _broker(self) -> str:
-        given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        given = self._given_broker()
         if given:
             self._progress(f"using the broker at {given}")
             return given
@@ -127,8 +154,8 @@ class Environment:
             "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
             "SWITCHBOARD_RICHPANEL_URL": vendors["richpanel"],
             "SWITCHBOARD_RICHPANEL_KEY": vendors["key"],
-            "SWITCHBOARD_VENDOR_BUDGET": str(self._budget),
-            "SWITCHBOARD_VENDOR_WINDOW": str(WINDOW),
+            "SWITCHBOARD_VENDOR_BUDGET": str(self._setup.budget),
+            "SWITCHBOARD_VENDOR_WINDOW": str(self._setup.window),
             "SWITCHBOARD_OPENAI_BASE_URL": f"{vendors['openai']}/v1",
             "SWITCHBOARD_OPENAI_API_KEY": vendors["key"],
             # The fake helpdesk shows a write at once, so a lost answer is settled in seconds.
@@ -136,6 +163,7 @@ class Environment:
             "SWITCHBOARD_REPLY_SETTLE": "3",
             # The supervisor starts a stage again only after its death.
             "SWITCHBOARD_STATIC_MEMBERSHIP": "true",
+            **self._setup.settings,
         }
 
     async def stop(self) -> None:

@@ -58,7 +58,13 @@ class Operator:
 async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
     """Follows the control topic as an observer: nobody waits for its confirmation."""
     life = uuid.uuid4().hex
-    producer = Producer(bootstrap_servers, client_id="switchboard-console", delivery_timeout=10.0)
+    producer = Producer(
+        bootstrap_servers,
+        client_id="switchboard-console",
+        delivery_timeout=10.0,
+        # What librdkafka has to say of a broker that stops is no news to a person.
+        config={"log_level": 0},
+    )
 
     lost: list[str] = []
     work = asyncio.current_task()

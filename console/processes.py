@@ -133,9 +133,13 @@ class Supervisor:
 
     def kill(self, name: str) -> None:
         """Sends SIGKILL, as a machine would; the child is started again."""
+        self.signal(name, signal.SIGKILL)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a child that runs, e.g. SIGSTOP and SIGCONT."""
         process = self._children[name].process
         if process is not None and process.returncode is None:
-            process.kill()
+            process.send_signal(number)
 
     @property
     def restarts(self) -> dict[str, int]:
