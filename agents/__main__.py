@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import random
 import signal
 import sys
 import time
@@ -19,13 +18,11 @@ import orjson
 import uvloop
 
 from agents import windows_query
-from agents.act import Acting, Policy, attach_act
-from agents.calls import Calls
+from agents.act_stage import assemble
 from agents.classify import Classification, attach_classify
 from agents.dedup import attach_dedup
 from agents.gate import Gate
 from agents.observe import attach_observe
-from agents.reply import Replier
 from agents.status import Route, StatusServer, status_routes
 from pipeline import topics
 from pipeline.app import Stage, make_stage
@@ -79,28 +76,8 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         TokenBucket(rate=settings.vendor_rate, burst=settings.vendor_budget),
         monotonic=time.monotonic,
     )
-    calls = Calls(
-        gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
-    )
     helpdesk = Richpanel.from_settings(settings, on_remaining=gate.remaining)
-    replier = Replier(
-        ledger.LedgerTable(stage.table, stage.producer),
-        helpdesk,
-        calls,
-        worker=settings.instance,
-        lease=settings.reply_lease,
-        settle=settings.reply_settle,
-        now=time.time,
-        monotonic=time.monotonic,
-    )
-    policy = Policy(
-        control=stage.control,
-        tag_prefix=settings.tag_prefix,
-        reply_channels=settings.reply_channels,
-        has_bot_agent=settings.bot_agent_id is not None,
-    )
-    work = Acting(stage, helpdesk, calls, replier, policy=policy, now=time.time)
-    attach_act(stage, work, concurrency=settings.act_concurrency, on_crash=crash)
+    assemble(stage, helpdesk, gate, settings, on_crash=crash)
     return stage, {}
 
 
@@ -142,6 +119,8 @@ async def run(name: str, settings: Settings) -> int:
     serving = asyncio.create_task(server.serve())
     await stage.follower.start()
     await _first(stop.wait(), stage.follower.wait_known())
+    for each in stage.alongside:
+        await each.start()
     await stage.app.start()
     announce = asyncio.create_task(_announce(name, stage, server))
     # What lives now lives for ever: keeping it out of every later collection saves its cost.
@@ -151,6 +130,8 @@ async def run(name: str, settings: Settings) -> int:
     if code:
         crash(name, RuntimeError("the Faust app crashed"))
     await stage.app.stop()
+    for each in stage.alongside:
+        await each.stop()
     await stage.follower.stop()
     await stage.producer.close()
     await stage.table.close()

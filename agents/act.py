@@ -1,163 +1,173 @@
-"""actions.requested -> the helpdesk: route the ticket, then answer it when that is allowed."""
+"""actions.requested -> the helpdesk: route the ticket, answer it when that is allowed, mark it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from agents.calls import Calls
-from agents.records import audited, ingress_id, outgoing
-from agents.reply import GivenUp, Replier, ReplyTask, Sendable
+from agents.calls import Calls, GivenUp
+from agents.permits import Permits
+from agents.plan_records import PlanRecords, Run
+from agents.records import audited, ingress_id
+from agents.reply import Replier, ReplyTask
 from pipeline import telemetry, topics
 from pipeline.app import Stage
-from pipeline.control import Control
 from pipeline.domain.events import (
     ActionRequest,
     Audit,
+    MarkStep,
     Outcome,
     ReplyStep,
     RouteStep,
+    Step,
     UnreadableValue,
-    Withheld,
-    conversation_hash,
 )
-from pipeline.domain.modes import Subject
-from pipeline.domain.outcomes import StepEnd, StepResult, terminal_outcome
-from pipeline.domain.permit import Allow, TicketView, permit
+from pipeline.domain.ledger import Done, DoneOutcome
+from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, marks
+from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
-from pipeline.domain.taxonomy import Intent, tier_of
+from pipeline.domain.taxonomy import Intent
 from pipeline.domain.templates import marked, render
 from pipeline.ports import Helpdesk, TicketState
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
-from pipeline.stream.producer import Outgoing
+from tables.ledger import LedgerTable
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What may be done at the helpdesk."""
-
-    control: Control
-    tag_prefix: str
-    reply_channels: tuple[str, ...]
-    has_bot_agent: bool
-
-    @property
-    def mode(self) -> str:
-        """The effective mode at this instant."""
-        return self.control.effective(Subject()).value
+class _Lowered(Exception):
+    """The mode does not allow any write at the helpdesk now."""
 
 
 @dataclass
 class _Work:
     """One request on its way through its steps."""
 
-    record: Record
+    run: Run
     assignment: Assignment
-    request: ActionRequest
-    withheld: list[Withheld]
+    began: float
+    ended: dict[str, Done]
+    """Steps that an earlier run of the plan has done."""
+    applied: list[Done] = field(default_factory=list)
+
+    @property
+    def request(self) -> ActionRequest:
+        return self.run.request
 
 
 class Acting:
-    """The work on one requested action. `now` gives unix seconds."""
+    """The work on one requested action.
+
+    `now` gives unix seconds, `monotonic` seconds; `reply_life` is how many seconds after the
+    customer's message a withheld reply may still be released.
+    """
 
     def __init__(
         self,
         stage: Stage,
         helpdesk: Helpdesk,
         calls: Calls,
+        permits: Permits,
         replier: Replier,
         *,
-        policy: Policy,
+        reply_life: float,
+        tag_prefix: str,
         now: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._producer = stage.producer
+        self._ledger = LedgerTable(stage.table, stage.producer)
         self._helpdesk = helpdesk
         self._calls = calls
+        self._permits = permits
         self._replier = replier
-        self._policy = policy
+        self._records = PlanRecords(now=now)
+        self._prefix = tag_prefix
+        self._reply_life = reply_life
         self._now = now
+        self._monotonic = monotonic
 
     async def __call__(self, record: Record, assignment: Assignment) -> None:
         """Executes the plan; returns when its outcome is durable."""
+        began = self._monotonic()
         try:
             request = ActionRequest.parse(record.value)
         except UnreadableValue as error:
             await self._bury(record, error.reason)
             return
-        work = _Work(record, assignment, request, [])
-        started = self._now()
-        results: list[StepResult] = []
-        audits: list[Audit] = []
-        for step in request.steps:
+        ids = [step.action_id for step in request.steps]
+        ended = await self._ledger.done(assignment.partition, ids)
+        run = Run(record, request, self._now(), self._reply_life)
+        await self._execute(_Work(run, assignment, began, ended))
+
+    async def _execute(self, work: _Work) -> None:
+        for step in work.request.steps:
             result = await self._step(work, step)
-            results.append(result)
-            audits.append(self._audit(work, result, step.action_id, started))
+            work.run.add(step, result)
             telemetry.ACTIONS.labels(step.kind, result.end.value).inc()
             if result.end is StepEnd.FAILED:
                 break
-        outcome = terminal_outcome(results, triage=request.decision.triage)
-        await self._end(work, audits, outcome, results[-1].reason)
+        outputs = self._records.ended(work.run)
+        await self._ledger.finish(work.assignment.partition, work.applied, outputs=outputs)
+        telemetry.STAGE_RECORDS.labels("act").inc()
 
     # -- steps --------------------------------------------------------------------------------
 
-    async def _step(self, work: _Work, step: RouteStep | ReplyStep) -> StepResult:
+    async def _step(self, work: _Work, step: Step) -> StepResult:
         try:
             if isinstance(step, RouteStep):
                 return await self._route(work, step)
-            return await self._reply(work, step)
+            if isinstance(step, ReplyStep):
+                return await self._reply(work, step)
+            return await self._mark(work, step)
         except GivenUp as error:
             return StepResult(StepEnd.FAILED, error.code)
+        except _Lowered:
+            return self._withheld(work, step, WithheldReason.MODE)
 
     async def _route(self, work: _Work, step: RouteStep) -> StepResult:
-        if self._policy.mode in ("stop", "shadow"):
-            # Shadow executes nothing and needs nothing of the helpdesk, not even a read.
-            return self._withhold(work, step, "mode", None)
-        ticket = await self._read(work)
-        verdict = permit("route", ticket=self._view(work, ticket), **self._terms(work))
-        if not isinstance(verdict, Allow):
-            return self._withhold(work, step, verdict.reason.value, None)
+        if step.action_id in work.ended:
+            return StepResult(StepEnd.ROUTED, "already")
+        # What no mode allows needs nothing of the helpdesk, not even a read.
+        await self._permits.refreshed(work.assignment.sleep)
+        self._writable(work)
         teams = await self._calls.repeatable(self._helpdesk.team_ids, work.assignment.sleep)
+        ticket = await self._read(work)
+        verdict = self._permits.route(work.request, ticket)
+        if isinstance(verdict, Withhold):
+            return self._withheld(work, step, verdict.reason)
         decision = work.request.decision
         where = route(
             Intent(decision.intent),
             channel=work.request.channel,
             known_teams=teams,
-            prefix=self._policy.tag_prefix,
+            prefix=self._prefix,
             triage=decision.triage,
         )
-        await self._set(work, ticket, teams.get(where.team), where.tags)
+        await self._set(work, step, ticket, teams.get(where.team), where.tags)
         telemetry.END_TO_END_SECONDS.observe(max(0.0, self._now() - work.request.received_at))
         return StepResult(StepEnd.ROUTED)
 
     async def _reply(self, work: _Work, step: ReplyStep) -> StepResult:
+        if step.action_id in work.ended:
+            return REPLY_ENDS[work.ended[step.action_id].outcome]
         body = marked(render(step.template, {}), step.action_id)
-        if self._policy.mode != "live":
-            return self._withhold(work, step, "mode", body)
+        task = ReplyTask(work.request, step, body, work.assignment, work.began)
+        came_to = await self._replier.reply(task)
+        if isinstance(came_to, Withhold):
+            return self._withheld(work, step, came_to.reason, body)
+        return REPLY_ENDS[came_to]
 
-        def ask(ticket: TicketState) -> Sendable | StepResult:
-            verdict = permit("reply", ticket=self._view(work, ticket), **self._terms(work))
-            if isinstance(verdict, Allow):
-                return Sendable(ticket, body)
-            return self._withhold(work, step, verdict.reason.value, body)
-
-        result = await self._replier.reply(
-            ReplyTask(work.request, step, work.assignment, permit=ask)
-        )
-        await self._tag_after(work, result)
-        return result
-
-    async def _tag_after(self, work: _Work, result: StepResult) -> None:
-        prefix = self._policy.tag_prefix
-        tags = {
-            StepEnd.REPLIED: (f"{prefix}-auto-replied",),
-            StepEnd.TRIAGED: (f"{prefix}-send-failed", "needs_manual_triage"),
-        }.get(result.end)
-        if tags is not None:
-            await self._set(work, await self._read(work), None, tags)
+    async def _mark(self, work: _Work, step: MarkStep) -> StepResult:
+        tags = marks([(each.kind, result) for each, result in work.run.results], self._prefix)
+        if not tags:
+            return StepResult(StepEnd.SKIPPED)
+        if step.action_id not in work.ended:
+            self._writable(work)
+            await self._set(work, step, await self._read(work), None, tags)
+        return StepResult(StepEnd.MARKED)
 
     async def _read(self, work: _Work) -> TicketState:
         ticket_id = work.request.conversation_id
@@ -166,94 +176,34 @@ class Acting:
         )
 
     async def _set(
-        self, work: _Work, ticket: TicketState, team_id: str | None, tags: tuple[str, ...]
+        self,
+        work: _Work,
+        step: Step,
+        ticket: TicketState,
+        team_id: str | None,
+        tags: tuple[str, ...],
     ) -> None:
-        await self._calls.repeatable(
-            lambda: self._helpdesk.apply_route(ticket, team_id=team_id, tags=tags),
-            work.assignment.sleep,
-        )
+        async def write() -> None:
+            with self._permits.on_the_wire():
+                self._writable(work)
+                await self._helpdesk.apply_route(ticket, team_id=team_id, tags=tags)
 
-    # -- permit -------------------------------------------------------------------------------
+        await self._calls.repeatable(write, work.assignment.sleep)
+        done = Done(action_id=step.action_id, outcome=DoneOutcome.APPLIED, at=self._now())
+        work.applied.append(done)
 
-    def _terms(self, work: _Work) -> dict[str, Any]:
-        return {
-            "mode": self._policy.mode,
-            "channel": work.request.channel,
-            "reply_channels": self._policy.reply_channels,
-            "tier": tier_of(Intent(work.request.decision.intent)),
-            "has_text": True,  # a plan for a message without text has no reply step
-            "tag_prefix": self._policy.tag_prefix,
-            "has_bot_agent": self._policy.has_bot_agent,
-        }
+    def _writable(self, work: _Work) -> None:
+        if not may_route(self._permits.mode(work.request)):
+            raise _Lowered
 
-    def _view(self, work: _Work, ticket: TicketState) -> TicketView:
-        last = ticket.comments[-1] if ticket.comments else None
-        customers = [comment for comment in ticket.comments if not comment.is_operator]
-        ours = work.request.message_id
-        known = {comment.id for comment in customers}
-        return TicketView(
-            is_open=ticket.is_open,
-            tags=ticket.tags,
-            last_author_is_agent=last is not None and last.is_operator,
-            has_newer_customer_message=ours in known and customers[-1].id != ours,
-        )
-
-    def _withhold(
-        self, work: _Work, step: RouteStep | ReplyStep, reason: str, rendered: str | None
+    def _withheld(
+        self, work: _Work, step: Step, reason: WithheldReason, body: str | None = None
     ) -> StepResult:
-        telemetry.WITHHELD.labels(reason).inc()
-        work.withheld.append(
-            Withheld(
-                action_id=step.action_id,
-                event_id=work.request.event_id,
-                conversation_id=work.request.conversation_id,
-                mode=self._policy.mode,
-                reason=reason,
-                kind=step.kind,
-                rendered=rendered,
-                at=self._now(),
-            )
-        )
-        return StepResult(StepEnd.WITHHELD, reason)
-
-    # -- records ------------------------------------------------------------------------------
-
-    def _audit(self, work: _Work, result: StepResult, action_id: str | None, began: float) -> Audit:
-        at = self._now()
-        request = work.request
-        return Audit(
-            stage="act",
-            what=result.end.value,
-            ingress_id=request.ingress_id,
-            event_id=request.event_id,
-            action_id=action_id,
-            conversation_hash=conversation_hash(request.tenant, request.conversation_id),
-            reason=result.reason,
-            detail={"seconds": round(at - began, 6)},
-            received_at=request.received_at,
-            at=at,
-        )
-
-    async def _end(
-        self, work: _Work, audits: list[Audit], outcome: Outcome, reason: str | None
-    ) -> None:
-        last = audits[-1].model_copy(
-            update={"what": "ended", "action_id": None, "outcome": outcome, "detail": {}}
-        )
-        records: list[Outgoing] = [
-            outgoing(
-                topics.WITHHELD, held, key=work.record.key, cause=work.record,
-                id_=held.action_id, at=held.at,
-            )
-            for held in work.withheld
-        ]  # fmt: skip
-        if outcome is Outcome.DEAD_LETTERED:
-            code = reason or "failed"
-            records.append(
-                dead_letter(work.record, stage="act", reason=code, failed_at=self._now())
-            )
-        await self._producer.send([*records, *audited([*audits, last], work.record)])
-        telemetry.STAGE_RECORDS.labels("act").inc()
+        telemetry.WITHHELD.labels(reason.value).inc()
+        template = step.template if isinstance(step, ReplyStep) else None
+        mode = self._permits.mode(work.request, template)
+        work.run.withhold(step, mode=mode.value, reason=reason, rendered=body, at=self._now())
+        return StepResult(StepEnd.WITHHELD, reason.value)
 
     async def _bury(self, record: Record, reason: str) -> None:
         at = self._now()

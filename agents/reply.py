@@ -1,7 +1,9 @@
 """One reply, at most once: reserve it durably, send it, write that it is done.
 
-What the ledger says decides every move (`pipeline.domain.ledger`). Between the fence and the
-send there is no await, so no rebalance, pause or slow neighbour can come between them unseen.
+What the ledger says decides every move (`pipeline.domain.ledger`). The ticket is read, the permit
+asked, the reply reserved and sent within one turn at the vendor's gate, so no wait for budget
+makes the permit old. Between the fence and the send there is no await, so no rebalance, pause or
+slow neighbour can come between them unseen.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agents.calls import Calls, GivenUp
+from agents.calls import Calls
+from agents.counts import CustomerCounts
+from agents.permits import Permits
 from pipeline.domain.events import ActionRequest, ReplyStep
 from pipeline.domain.ledger import (
     AlreadyDone,
+    Breach,
     Done,
     DoneOutcome,
     Intent,
@@ -21,32 +26,51 @@ from pipeline.domain.ledger import (
     RecordDone,
     Send,
     Triage,
+    Unsettled,
     Wait,
+    fence,
     next_move,
 )
-from pipeline.domain.outcomes import StepEnd, StepResult
+from pipeline.domain.permit import Allow, WithheldReason, Withhold, reply_form
 from pipeline.domain.templates import carries
 from pipeline.ports import Ambiguous, Helpdesk, Permanent, TicketState, VendorError
 from pipeline.stream.batch import Assignment, AssignmentEnded
-from tables.ledger import LedgerTable
+from pipeline.stream.stall import StallMonitor
+from tables.ledger import LedgerTable, Rows
 
 READ_BACK_PAUSE = 1.0
 """Seconds between the two reads that must agree before a reply counts as not sent."""
 
-ENDS = {
-    DoneOutcome.SENT: StepResult(StepEnd.REPLIED),
-    DoneOutcome.FOUND: StepResult(StepEnd.REPLIED, "found"),
-    DoneOutcome.FAILED: StepResult(StepEnd.TRIAGED, "refused"),
-    DoneOutcome.TRIAGED: StepResult(StepEnd.TRIAGED, "unknown"),
-}
+
+class Stalled(Exception):
+    """This process stood still while it had a reply in hand, so it may have been replaced.
+
+    It must end: only a fresh start knows again what it owns.
+    """
+
+
+class _Forbidden(Exception):
+    """The fence held the reply back because the mode was lowered."""
+
+
+@dataclass
+class Failures:
+    """Calls that failed while one reply was worked on; `since` is monotonic seconds."""
+
+    since: float
+    count: int = 0
 
 
 @dataclass(frozen=True)
-class Sendable:
-    """A reply that the permit allows, as it will be sent."""
+class Lease:
+    """How long a reserved reply may be on its way, in seconds.
 
-    ticket: TicketState
-    body: str
+    `settle` passes after `seconds` before reading back tells whether it went out.
+    """
+
+    seconds: float
+    settle: float
+    unsettled: Unsettled = Unsettled.TRIAGE
 
 
 @dataclass(frozen=True)
@@ -55,130 +79,219 @@ class ReplyTask:
 
     request: ActionRequest
     step: ReplyStep
+    body: str
+    """The text with its mark."""
     assignment: Assignment
-    permit: Callable[[TicketState], Sendable | StepResult]
-    """Asked with the ticket as it was read just now."""
+    began: float
+    """Monotonic seconds at which the work on the request began."""
 
 
 class Replier:
-    """Runs reply steps through the ledger. `now` is unix seconds, `monotonic` seconds."""
+    """Runs reply steps through the ledger.
+
+    `now` is unix seconds; `broker_now` is the same by the broker's clock, which all workers share;
+    `monotonic` is seconds.
+    """
 
     def __init__(
         self,
         ledger: LedgerTable,
         helpdesk: Helpdesk,
         calls: Calls,
+        permits: Permits,
         *,
+        counts: CustomerCounts,
+        stalls: StallMonitor,
         worker: str,
-        lease: float,
-        settle: float,
+        lease: Lease,
         now: Callable[[], float],
+        broker_now: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._helpdesk = helpdesk
         self._calls = calls
+        self._permits = permits
+        self._counts = counts
+        self._stalls = stalls
         self._worker = worker
         self._lease = lease
-        self._settle = settle
         self._now = now
+        self._broker_now = broker_now
         self._monotonic = monotonic
 
-    async def reply(self, task: ReplyTask) -> StepResult:
+    async def reply(self, task: ReplyTask) -> DoneOutcome | Withhold:
         """How the step ended.
 
         Raises:
             AssignmentEnded: the partition went away; the next owner goes on from the ledger.
             GivenUp: the helpdesk cannot be read, so nothing was decided.
+            Stalled: the process must end.
         """
-        action, partition = task.step.action_id, task.assignment.partition
         marker_found: bool | None = None
-        started, attempt = self._monotonic(), 0
+        failures = Failures(self._monotonic())
         while True:
-            rows = await self._ledger.rows(partition, action)
+            rows = await self._rows(task)
             match next_move(
                 rows.intent,
                 rows.done,
-                now=self._now(),
-                settle=self._settle,
+                now=self._broker_now(),
+                settle=self._lease.settle,
                 marker_found=marker_found,
+                unsettled=self._lease.unsettled,
             ):
                 case AlreadyDone(outcome=outcome):
-                    return ENDS[outcome]
-                case Send():
-                    attempt += 1
-                    ended = await self._send(task, attempt, started)
-                    if ended is not None:
-                        return ended
+                    return outcome
+                case Send(attempt=attempt):
+                    marker_found = None
+                    withheld = await self._turn(task, rows, attempt, failures)
+                    if withheld is not None:
+                        return withheld
                 case Wait(until=until):
-                    await task.assignment.sleep(until - self._now())
+                    await task.assignment.sleep(until - self._broker_now())
                 case ReadBack(times=times):
                     marker_found = await self._read_back(task, times)
-                case RecordDone():
-                    await self._done(task, DoneOutcome.FOUND)
+                case RecordDone(outcome=outcome):
+                    await self._done(task, outcome)
                 case Triage():
                     await self._done(task, DoneOutcome.TRIAGED)
 
-    async def _send(self, task: ReplyTask, attempt: int, started: float) -> StepResult | None:
-        """Reserves and sends; None when the ledger must be asked again."""
-        ticket = await self._read(task)
-        allowed = task.permit(ticket)
-        if isinstance(allowed, StepResult):
-            return allowed
-        await self._calls.gate.enter(task.assignment.sleep)
-        lease_ends = self._monotonic() + self._lease
-        await self._ledger.reserve(
-            task.assignment.partition,
-            Intent(
-                action_id=task.step.action_id,
-                worker=self._worker,
-                deadline_at=self._now() + self._lease,
-                at=self._now(),
-            ),
+    async def _rows(self, task: ReplyTask) -> Rows:
+        return await self._ledger.rows(
+            task.assignment.partition, task.step.action_id, task.request.conversation_id
         )
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def _turn(
+        self, task: ReplyTask, rows: Rows, attempt: int, failures: Failures
+    ) -> Withhold | None:
+        """One turn at the gate: reads, asks, reserves, sends. None = ask the ledger again."""
+        await self._permits.refreshed(task.assignment.sleep)
+        if reply_form(self._permits.mode(task.request, task.step.template)) is None:
+            # What no mode allows needs nothing of the helpdesk, not even a read.
+            await self._give_up_place(task, rows)
+            return Withhold(WithheldReason.MODE)
         try:
-            await self._send_fenced(task, allowed, lease_ends)
+            await self._calls.gate.enter(task.assignment.sleep)
+            return await self._send(task, rows, attempt)
+        except VendorError as error:
+            # Nothing was written; whatever was reserved has been taken back.
+            failures.count += 1
+            wait = self._calls.wait_after(error, failures.count, failures.since)
+            await task.assignment.sleep(wait)
+            return None
+
+    async def _send(self, task: ReplyTask, rows: Rows, attempt: int) -> Withhold | None:
+        ticket = await self._helpdesk.ticket(task.request.conversation_id)
+        if (found := _mark(ticket, task)) is not None:
+            # Not even an intent stands here, and yet it was sent: the ledger was lost.
+            await self._done(task, found)
+            return None
+        verdict = self._permits.reply(
+            task.request, task.step, ticket, on_ticket=rows.ticket.others(task.step.action_id)
+        )
+        if isinstance(verdict, Withhold):
+            await self._give_up_place(task, rows)
+            return verdict
+        lease_ends = self._monotonic() + self._lease.seconds
+        intent = await self._reserve(task, rows, ticket, attempt, verdict)
+        try:
+            await self._send_fenced(task, ticket, verdict, lease_ends)
         except (Ambiguous, TimeoutError):
             return None
         except Permanent:
             await self._done(task, DoneOutcome.FAILED)
             return None
-        except VendorError as error:
-            # Nothing was written, and we are the only one who could have: the intent may go.
-            await self._ledger.release(task.assignment.partition, task.step.action_id)
-            await task.assignment.sleep(self._calls.wait_after(error, attempt, started))
+        except _Forbidden:
+            await self._ledger.take_back(task.assignment.partition, intent)
             return None
-        await self._done(task, DoneOutcome.SENT)
+        except VendorError:
+            # Nothing was written, and we are the only one who could have: the intent may go.
+            await self._ledger.take_back(task.assignment.partition, intent)
+            raise
+        await self._done(task, DoneOutcome.DRAFTED if verdict.as_note else DoneOutcome.SENT)
         return None
 
-    async def _send_fenced(self, task: ReplyTask, allowed: Sendable, lease_ends: float) -> None:
-        left = lease_ends - self._monotonic()
-        if not task.assignment.is_current:
-            raise AssignmentEnded
-        if left <= 0:
-            # This process slept through its lease; whether another one acts now is not known.
-            raise TimeoutError
-        async with asyncio.timeout(left):
-            await self._helpdesk.send_reply(allowed.ticket, body=allowed.body)
-
-    async def _read(self, task: ReplyTask) -> TicketState:
-        ticket_id = task.request.conversation_id
-        return await self._calls.repeatable(
-            lambda: self._helpdesk.ticket(ticket_id), task.assignment.sleep
+    async def _reserve(
+        self, task: ReplyTask, rows: Rows, ticket: TicketState, attempt: int, form: Allow
+    ) -> Intent:
+        action_id, at = task.step.action_id, self._now()
+        intent = Intent(
+            action_id=action_id,
+            worker=self._worker,
+            deadline_at=self._broker_now() + self._lease.seconds,
+            at=at,
+            conversation_id=task.request.conversation_id,
+            generation=task.assignment.generation,
+            attempt=attempt,
+            as_note=form.as_note,
         )
+        customer = self._permits.customer(task.request, ticket)
+        counted = self._counts.reserve(customer, action_id, at)
+        counts = rows.ticket.plus(action_id, customer, at)
+        await self._ledger.reserve(task.assignment.partition, intent, counts, [counted])
+        return intent
+
+    async def _give_up_place(self, task: ReplyTask, rows: Rows) -> None:
+        """A reply that had its place in the caps, and lost its permit before it was sent."""
+        action_id, places = task.step.action_id, rows.ticket.replies
+        mine = next((each for each in places if each.action_id == action_id), None)
+        if mine is not None:
+            uncounted = self._counts.give_up(mine.customer, action_id)
+            without = rows.ticket.minus(action_id)
+            await self._ledger.give_up_place(task.assignment.partition, without, [uncounted])
+
+    async def _send_fenced(
+        self, task: ReplyTask, ticket: TicketState, form: Allow, lease_ends: float
+    ) -> None:
+        with self._permits.on_the_wire():
+            left = lease_ends - self._monotonic()
+            breach = fence(
+                is_current=task.assignment.is_current,
+                has_stalled=self._stalls.since(task.began),
+                lease_left=left,
+                is_allowed=self._permits.still(form, task.request, task.step),
+            )
+            if breach is not None:
+                raise _BREACHES[breach]
+            async with asyncio.timeout(left):
+                if form.as_note:
+                    await self._helpdesk.add_note(ticket, body=task.body)
+                else:
+                    await self._helpdesk.send_reply(ticket, body=task.body)
+
+    # -- settling -----------------------------------------------------------------------------
 
     async def _read_back(self, task: ReplyTask, times: int) -> bool:
+        ticket_id = task.request.conversation_id
         for attempt in range(times):
             if attempt:
                 await task.assignment.sleep(READ_BACK_PAUSE)
-            ticket = await self._read(task)
-            if any(carries(comment.body, task.step.action_id) for comment in ticket.comments):
+            ticket = await self._calls.repeatable(
+                lambda: self._helpdesk.ticket(ticket_id), task.assignment.sleep
+            )
+            if _mark(ticket, task) is not None:
                 return True
         return False
 
     async def _done(self, task: ReplyTask, outcome: DoneOutcome) -> None:
         done = Done(action_id=task.step.action_id, outcome=outcome, at=self._now())
-        await self._ledger.finish(task.assignment.partition, done)
+        await self._ledger.finish(task.assignment.partition, [done])
 
 
-__all__ = ["GivenUp", "Replier", "ReplyTask", "Sendable"]
+_BREACHES: dict[Breach, type[Exception]] = {
+    Breach.PARTITION_LOST: AssignmentEnded,
+    Breach.STALLED: Stalled,
+    Breach.LEASE_OVER: TimeoutError,
+    Breach.FORBIDDEN: _Forbidden,
+}
+"""What each breach of the fence ends: the work, the process, the attempt, or only the permit."""
+
+
+def _mark(ticket: TicketState, task: ReplyTask) -> DoneOutcome | None:
+    """What the ticket proves of the reply, None = nothing."""
+    for comment in ticket.comments:
+        if carries(comment.body, task.step.action_id):
+            return DoneOutcome.DRAFTED if comment.is_note else DoneOutcome.FOUND
+    return None

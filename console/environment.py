@@ -152,6 +152,7 @@ class Environment:
             "SWITCHBOARD_WEBHOOK_TOKENS": f'["{token}"]',
             "SWITCHBOARD_INGRESS_RATE": "1000",
             "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
+            "SWITCHBOARD_ALLOW_LIST": '["*"]',
             "SWITCHBOARD_RICHPANEL_URL": vendors["richpanel"],
             "SWITCHBOARD_RICHPANEL_KEY": vendors["key"],
             "SWITCHBOARD_VENDOR_BUDGET": str(self._setup.budget),

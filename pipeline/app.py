@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from pipeline import topics
 from pipeline.control import Control, follow
@@ -16,6 +17,18 @@ from pipeline.stream.guard import crash
 from pipeline.stream.producer import Producer, Sender
 from pipeline.stream.restore import Changelog
 from pipeline.stream.table import DurableTable
+
+
+class Alongside(Protocol):
+    """Runs beside an agent."""
+
+    async def start(self) -> None:
+        """Begins."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,8 @@ class Stage:
     control: Control
     follower: Follower
     """What feeds `control`; runs from before the first record until after the last."""
+    alongside: list[Alongside] = field(default_factory=list)
+    """What else runs as long as the stage does; added by whoever attaches the agent."""
 
 
 def make_stage(

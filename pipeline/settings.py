@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.domain.ledger import Unsettled
+
 
 class SettingsError(Exception):
     """The environment does not describe a runnable process; the text names each variable."""
@@ -67,6 +69,17 @@ class Settings(BaseSettings):
     """The helpdesk agent that our replies are sent as; without one no email is answered."""
     own_author_ids: tuple[str, ...] = ()
     """Further author ids whose messages are our own and must never be answered."""
+    allow_list: tuple[str, ...] = ()
+    """Who may be answered in ``live``: addresses, ``@domain``, ticket ids, or ``*`` for everyone.
+    Empty = nobody."""
+    cap_ticket_10m: int = Field(default=1, ge=0)
+    """Automatic replies to one ticket within ten minutes."""
+    cap_ticket_24h: int = Field(default=3, ge=0)
+    """Automatic replies to one ticket within a day."""
+    cap_customer_24h: int = Field(default=5, ge=0)
+    """Automatic replies to one customer within a day, over all tickets."""
+    reply_max_age: float = Field(default=900.0, gt=0)
+    """Seconds after the customer's message within which it may be answered automatically."""
 
     richpanel_url: str = "https://api.richpanel.com"
     richpanel_key: SecretStr = SecretStr("")
@@ -84,6 +97,10 @@ class Settings(BaseSettings):
     """Seconds in which a reserved reply must be sent, or it never is by this worker."""
     reply_settle: float = Field(default=120.0, ge=0)
     """Seconds after a lease before reading back tells whether a reply went out."""
+    reply_unsettled: Unsettled = Unsettled.TRIAGE
+    """What becomes of a reply that nobody saw go out and the ticket does not show: ``triage``
+    gives it to a human, ``verify_resend`` sends it once more; only for a helpdesk that honours
+    an idempotency key or shows every write within ``reply_settle``."""
 
     openai_base_url: str | None = None
     openai_api_key: SecretStr = SecretStr("")

@@ -14,6 +14,7 @@ from pipeline.domain.events import (
     AcceptedTicket,
     ActionRequest,
     Audit,
+    CountedReply,
     Decision,
     Message,
     Withheld,
@@ -133,6 +134,17 @@ CONTROL = _topic(
     # Signs of life are a steady trickle; what a start has to read stays small.
     segment_bytes=1 << 20,
 )
+COUNTED = _topic(
+    "replies.counted",
+    key="reply/<customer hash>/<action id>, worker/<instance>",
+    value=CountedReply,
+    writers=("act",),
+    readers=("act",),
+    # Every act worker reads all of it: a customer's tickets lie on several partitions.
+    keyed=False,
+    cleanup="compact",
+    segment_bytes=1 << 20,
+)
 SEEN = changelog("dedup", "seen", "where the winner of an event id lies")
 DECISIONS = changelog("classify", "decisions", Decision.__name__)
 LEDGER = changelog("act", "ledger", "intent and done rows of each action")
@@ -152,6 +164,7 @@ ALL: tuple[TopicSpec, ...] = (
     QUARANTINED,
     AUDIT,
     CONTROL,
+    COUNTED,
     *(dead_letters_of(spec) for spec in STAGE_SOURCES.values()),
     *STAGE_CHANGELOGS.values(),
 )

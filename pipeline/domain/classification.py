@@ -12,6 +12,7 @@ from pipeline.domain.events import (
     AcceptedTicket,
     ActionRequest,
     Decision,
+    MarkStep,
     ReplyStep,
     RouteStep,
     Step,
@@ -111,7 +112,7 @@ def _decision(
 
 
 def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
-    """The steps for `decision` in safe order: route, then reply; ids derive from the event."""
+    """The steps for `decision` in safe order: route, reply, mark; ids derive from the event."""
 
     def step_id(kind: str, version: str) -> str:
         return action_id(ticket.tenant, ticket.conversation_id, ticket.event_id, kind, version)
@@ -122,6 +123,7 @@ def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
     if decision.template is not None:
         version = f"{decision.template}@{decision.template_version}"
         steps.append(ReplyStep(action_id=step_id("reply", version), template=decision.template))
+        steps.append(MarkStep(action_id=step_id("mark", version)))
     return ActionRequest(
         event_id=ticket.event_id,
         tenant=ticket.tenant,
@@ -130,6 +132,7 @@ def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
         channel=ticket.channel,
         ingress_id=ticket.ingress_id,
         received_at=ticket.received_at,
+        has_text=bool(ticket.text.strip()),
         decision=decision,
         steps=tuple(steps),
     )

@@ -99,7 +99,16 @@ class ReplyStep(BaseModel):
     template: str
 
 
-Step = Annotated[RouteStep | ReplyStep, Field(discriminator="kind")]
+class MarkStep(BaseModel):
+    """Tag the ticket with what became of its reply; safe to repeat."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: Literal["mark"] = "mark"
+    action_id: str
+
+
+Step = Annotated[RouteStep | ReplyStep | MarkStep, Field(discriminator="kind")]
 
 
 class Decision(Message):
@@ -131,8 +140,20 @@ class ActionRequest(Message):
     channel: str
     ingress_id: str
     received_at: float
+    has_text: bool = True
+    """Whether the customer's message has any words."""
     decision: Decision
     steps: tuple[Step, ...]
+    released_by: str | None = None
+    """The operator who sent a withheld step back to be asked for again."""
+
+
+class HeldState(StrEnum):
+    """Where a withheld step stands."""
+
+    WITHHELD = "withheld"
+    RELEASED = "released"
+    EXPIRED = "expired"
 
 
 class Withheld(Message):
@@ -143,9 +164,24 @@ class Withheld(Message):
     conversation_id: str
     mode: str
     reason: str
-    kind: Literal["route", "reply"]
+    kind: Literal["route", "reply", "mark"]
     rendered: str | None = None
     at: float
+    """Unix seconds."""
+    expires_at: float | None = None
+    """Unix seconds after which a release would come too late; None = never by itself."""
+    request: ActionRequest | None = None
+    """The plan with this step alone, for a release."""
+    state: HeldState = HeldState.WITHHELD
+    by: str | None = None
+    """The operator who released it or let it expire."""
+
+
+class CountedReply(Message):
+    """A reply that was reserved for a customer, for the cap over all tickets of theirs."""
+
+    at: float
+    """Unix seconds."""
 
 
 class Outcome(StrEnum):
@@ -196,6 +232,11 @@ def digest(*parts: str, size: int = 16) -> str:
 def conversation_hash(tenant: str, conversation_id: str) -> str:
     """How audit names a conversation: joinable, not readable."""
     return digest("conversation", tenant, conversation_id, size=8)
+
+
+def customer_hash(tenant: str, customer: str) -> str:
+    """How counts name a customer: joinable, not readable."""
+    return digest("customer", tenant, customer.casefold(), size=16)
 
 
 def strong_event_id(source: str, conversation_id: str, message_id: str) -> str:

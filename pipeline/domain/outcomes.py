@@ -1,12 +1,13 @@
-"""The one terminal outcome of a plan, from how its steps ended."""
+"""How the steps of a plan ended, and the one terminal outcome that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.domain.events import Outcome
+from pipeline.domain.ledger import DoneOutcome
 
 
 class StepEnd(StrEnum):
@@ -14,6 +15,12 @@ class StepEnd(StrEnum):
 
     ROUTED = "routed"
     REPLIED = "replied"
+    DRAFTED = "drafted"
+    """Written for a human to send."""
+    MARKED = "marked"
+    """The ticket says what became of its reply."""
+    SKIPPED = "skipped"
+    """There was nothing to do, as for the mark of a reply that was withheld."""
     WITHHELD = "withheld"
     """Policy did not allow it."""
     TRIAGED = "triaged"
@@ -22,12 +29,38 @@ class StepEnd(StrEnum):
     """Given up; a dead letter holds the plan."""
 
 
+SUCCESSES = frozenset({StepEnd.ROUTED, StepEnd.REPLIED, StepEnd.DRAFTED, StepEnd.MARKED})
+"""Ends in which the step stands at the helpdesk as planned."""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """How a step ended and, where it was not executed, why (a reason code)."""
 
     end: StepEnd
     reason: str | None = None
+
+
+REPLY_ENDS = {
+    DoneOutcome.SENT: StepResult(StepEnd.REPLIED),
+    DoneOutcome.FOUND: StepResult(StepEnd.REPLIED, "found"),
+    DoneOutcome.DRAFTED: StepResult(StepEnd.DRAFTED),
+    DoneOutcome.FAILED: StepResult(StepEnd.TRIAGED, "refused"),
+    DoneOutcome.TRIAGED: StepResult(StepEnd.TRIAGED, "unknown"),
+}
+"""How a reply step ended, from its row in the ledger."""
+
+
+def marks(results: Iterable[tuple[str, StepResult]], prefix: str) -> tuple[str, ...]:
+    """The tags that tell people what became of a plan's reply; none where nothing did.
+
+    `results` are the kinds of the steps so far and how they ended.
+    """
+    tags = {
+        StepEnd.REPLIED: (f"{prefix}-auto-replied",),
+        StepEnd.TRIAGED: (f"{prefix}-send-failed", "needs_manual_triage"),
+    }
+    return next((tags.get(each.end, ()) for kind, each in results if kind == "reply"), ())
 
 
 def terminal_outcome(results: Sequence[StepResult], *, triage: bool) -> Outcome:
@@ -48,3 +81,9 @@ def terminal_outcome(results: Sequence[StepResult], *, triage: bool) -> Outcome:
     if StepEnd.TRIAGED in ends or (triage and StepEnd.ROUTED in ends):
         return Outcome.TRIAGED
     return Outcome.WITHHELD if StepEnd.WITHHELD in ends else Outcome.ACTED
+
+
+def is_partial(results: Sequence[StepResult]) -> bool:
+    """Whether the plan was given up with some steps done: running it again does the others."""
+    ends = {result.end for result in results}
+    return StepEnd.FAILED in ends and bool(ends & SUCCESSES)

@@ -6,6 +6,7 @@ start and a test run, and never a reply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from string import Template
 
@@ -14,6 +15,9 @@ from pipeline.domain.template_texts import TEXTS, TemplateText
 
 MARKER_HEX = 10
 """Hex digits of the action id in a marker: short enough to read out, unique within a ticket."""
+
+
+_ANY_MARKER = re.compile(rf"\bsb-[0-9a-f]{{{MARKER_HEX}}}\b")
 
 
 class TemplateError(Exception):
@@ -110,3 +114,8 @@ def carries(body: str, action_id: str) -> bool:
     A customer who quotes our reply carries its marker too; that is no harm, it was sent.
     """
     return marker(action_id) in body.casefold()
+
+
+def is_ours(body: str) -> bool:
+    """Whether `body` carries a mark of any of our replies. Quoting one carries it too."""
+    return _ANY_MARKER.search(body.casefold()) is not None

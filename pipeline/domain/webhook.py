@@ -154,11 +154,20 @@ def _author(fields: Mapping[str, Any], own_author_ids: Collection[str]) -> Autho
 
 
 def _is_auto_submitted(fields: Mapping[str, Any]) -> bool:
-    """Whether a machine wrote the mail: ``Auto-Submitted`` other than ``no`` (RFC 3834, 5)."""
+    """Whether a machine wrote the mail and must get no answer (RFC 3834, sections 2 and 5).
+
+    Told by ``Auto-Submitted`` other than ``no``, by an empty ``Return-Path``, or by what mail to
+    many carries: a ``List-Id``, or a ``Precedence`` of bulk, junk or list.
+    """
     if fields.get("auto_submitted") is True:
         return True
     headers = fields.get("headers")
     if not isinstance(headers, dict):
         return False
     said = {str(name).casefold(): str(value).strip().casefold() for name, value in headers.items()}
-    return said.get("auto-submitted", "no") != "no"
+    return (
+        said.get("auto-submitted", "no") != "no"
+        or said.get("return-path") in {"", "<>"}
+        or said.get("precedence") in {"bulk", "junk", "list"}
+        or "list-id" in said
+    )

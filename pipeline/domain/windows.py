@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
-from pipeline.domain.events import Audit, Message
+from pipeline.domain.events import Audit, Message, Outcome
 
 WIDTH = 10
 """Seconds of one window."""
@@ -91,7 +91,14 @@ def counters_of(audit: Audit) -> Iterable[str]:
     if audit.reason is not None and audit.what in {"withheld", "duplicated", "quarantined"}:
         yield f"{audit.what}.{audit.reason}"
     if audit.what == "classified":
+        yield "decisions"
         yield f"path.{audit.detail.get('path', 'unknown')}"
+    if audit.what == "ended" and not audit.detail.get("released"):
+        # Decisions less successes are the plans that stopped half-way, stopped or still run.
+        if audit.outcome is not Outcome.DEAD_LETTERED:
+            yield "actions_success"
+        elif audit.detail.get("partial"):
+            yield "actions_partial"
 
 
 def timings_of(audit: Audit) -> Iterable[tuple[str, float]]:

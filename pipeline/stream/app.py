@@ -13,6 +13,8 @@ from pipeline.stream.consumer import BatchTransport
 from pipeline.stream.table import DurableTable
 
 MAX_POLL_RECORDS = 4000
+SESSION_TIMEOUT = 10.0
+"""Seconds of silence after which the group gives a worker's partitions to others."""
 
 
 class BatchTopic(Topic):  # type: ignore[misc]
@@ -62,7 +64,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
             consumer_group_instance_id=group_instance_id,
             broker_max_poll_records=MAX_POLL_RECORDS,
             broker_commit_interval=1.0,
-            broker_session_timeout=10.0,
+            broker_session_timeout=SESSION_TIMEOUT,
             broker_heartbeat_interval=3.0,
             broker_rebalance_timeout=60.0,
             broker_request_timeout=90.0,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
-from pipeline.domain.events import AcceptedTicket, Decision, ReplyStep, RouteStep
+from pipeline.domain.events import AcceptedTicket, Decision, MarkStep, ReplyStep, RouteStep
 
 
 def ticket(text: str = "where is my order?", channel: str = "email") -> AcceptedTicket:
@@ -61,10 +61,17 @@ def test_a_plan_routes_first_and_its_ids_derive_from_the_event() -> None:
     decision = classify(ticket(), opinion(), None, prefix="mw")
     first, again = plan(ticket(), decision), plan(ticket(), decision)
     assert first == again
-    route, reply = first.steps
+    route, reply, mark = first.steps
     assert isinstance(route, RouteStep)
     assert isinstance(reply, ReplyStep)
-    assert route.action_id != reply.action_id
+    assert isinstance(mark, MarkStep)
+    assert len({step.action_id for step in first.steps}) == 3
+    assert first.has_text
+
+
+def test_a_plan_tells_whether_there_was_anything_to_read() -> None:
+    decision = classify(ticket(" "), None, "no_text", prefix="mw")
+    assert not plan(ticket(" "), decision).has_text
 
 
 def test_a_reply_keeps_its_id_when_its_text_changes_between_decision_and_redelivery() -> None:

@@ -9,6 +9,7 @@ from pipeline.domain.events import (
     UnreadableValue,
     action_id,
     conversation_hash,
+    customer_hash,
     digest,
     weak_event_id,
 )
@@ -59,3 +60,10 @@ def test_ids_differ_by_each_part() -> None:
     assert len(ids) == 4
     assert conversation_hash("a", "c") != conversation_hash("b", "c")
     assert weak_event_id("s", "c", "Hi  you", 1) == weak_event_id("s", "c", "hi you", 1)
+
+
+def test_a_customer_is_named_by_a_hash_that_joins_in_any_case_of_letters() -> None:
+    hashed = customer_hash("default", "Ann@example.com")
+    assert hashed == customer_hash("default", "ann@example.com")
+    assert hashed != customer_hash("other", "ann@example.com")
+    assert "ann" not in hashed

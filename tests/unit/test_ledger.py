@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import pytest
 from hypothesis import given
@@ -7,20 +7,29 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import UnreadableValue
 from pipeline.domain.ledger import (
+    MOST_ATTEMPTS,
     AlreadyDone,
+    Breach,
     Done,
     DoneOutcome,
     Intent,
     Move,
     ReadBack,
     RecordDone,
+    ReplyState,
     Send,
+    TicketReplies,
     Triage,
+    Unsettled,
     Wait,
     done_key,
+    fence,
     intent_key,
     next_move,
+    reply_state,
+    ticket_key,
 )
+from pipeline.domain.permit import DAY
 
 LEASE, SETTLE = 30.0, 120.0
 INTENT = Intent(action_id="a1", worker="w0", deadline_at=1030.0, at=1000.0)
@@ -32,12 +41,16 @@ def move(
     *,
     now: float,
     marker_found: bool | None = None,
+    unsettled: Unsettled = Unsettled.TRIAGE,
 ) -> Move:
-    return next_move(intent, done, now=now, settle=SETTLE, marker_found=marker_found)
+    return next_move(
+        intent, done, now=now, settle=SETTLE, marker_found=marker_found, unsettled=unsettled
+    )
 
 
 def test_rows_of_one_action_have_their_own_keys() -> None:
-    assert (intent_key("a1"), done_key("a1")) == ("a1#intent", "a1#done")
+    keys = [intent_key("a1"), intent_key("a1", 2), done_key("a1"), ticket_key("a1")]
+    assert keys == ["a1#intent", "a1#intent.2", "a1#done", "ticket:a1"]
 
 
 def test_rows_survive_the_way_through_bytes() -> None:
@@ -77,12 +90,79 @@ def test_a_settled_intent_is_read_back_twice() -> None:
 
 
 def test_a_marker_proves_the_reply_at_any_time() -> None:
-    assert move(now=1001.0, marker_found=True) == RecordDone()
-    assert move(now=1150.0, marker_found=True) == RecordDone()
+    assert move(now=1001.0, marker_found=True) == RecordDone(DoneOutcome.FOUND)
+    assert move(now=1150.0, marker_found=True) == RecordDone(DoneOutcome.FOUND)
+
+
+def test_the_mark_of_a_draft_proves_a_draft() -> None:
+    intent = INTENT.model_copy(update={"as_note": True})
+    assert move(intent, now=1150.0, marker_found=True) == RecordDone(DoneOutcome.DRAFTED)
 
 
 def test_a_settled_intent_without_marker_goes_to_a_human() -> None:
     assert move(now=1150.0, marker_found=False) == Triage()
+
+
+def test_where_it_is_set_an_unseen_reply_is_sent_once_more_and_then_given_to_a_human() -> None:
+    def unseen(attempt: int) -> Move:
+        intent = INTENT.model_copy(update={"attempt": attempt})
+        return move(intent, now=1150.0, marker_found=False, unsettled=Unsettled.VERIFY_RESEND)
+
+    assert [unseen(1), unseen(MOST_ATTEMPTS)] == [Send(2), Triage()]
+
+
+@pytest.mark.parametrize(
+    ("breach", "lets"),
+    [
+        (None, {}),
+        (Breach.FORBIDDEN, {"is_allowed": False}),
+        (Breach.LEASE_OVER, {"is_allowed": False, "lease_left": 0.0}),
+        (Breach.STALLED, {"is_allowed": False, "lease_left": -1.0, "has_stalled": True}),
+        (
+            Breach.PARTITION_LOST,
+            {"is_current": False, "has_stalled": True, "lease_left": -1.0, "is_allowed": False},
+        ),
+    ],
+)
+def test_the_fence_names_the_gravest_breach(breach: Breach | None, lets: dict[str, Any]) -> None:
+    sound = {"is_current": True, "has_stalled": False, "lease_left": 1.0, "is_allowed": True}
+    assert fence(**{**sound, **lets}) == breach
+
+
+def done(outcome: DoneOutcome) -> Done:
+    return Done(action_id="a1", outcome=outcome, at=1001.0)
+
+
+@pytest.mark.parametrize(
+    ("intent", "ended", "now", "state"),
+    [
+        (None, None, 1001.0, ReplyState.RESERVED),
+        (INTENT, None, 1029.9, ReplyState.SENDING),
+        (INTENT, None, 1030.0, ReplyState.UNKNOWN),
+        (INTENT, DoneOutcome.SENT, 9999.0, ReplyState.SENT),
+        (None, DoneOutcome.FOUND, 9999.0, ReplyState.SENT),
+        (INTENT, DoneOutcome.DRAFTED, 9999.0, ReplyState.DRAFTED),
+        (INTENT, DoneOutcome.FAILED, 9999.0, ReplyState.FAILED),
+        (INTENT, DoneOutcome.TRIAGED, 9999.0, ReplyState.TRIAGED),
+    ],
+)
+def test_an_operator_sees_where_a_reply_stands(
+    intent: Intent | None, ended: DoneOutcome | None, now: float, state: ReplyState
+) -> None:
+    assert reply_state(intent, done(ended) if ended else None, now=now) is state
+
+
+def test_a_ticket_counts_each_reply_once_from_its_first_reservation() -> None:
+    replies = TicketReplies(conversation_id="t").plus("a1", "c", 100.0).plus("a1", "c", 200.0)
+    assert replies.others("a2") == [100.0]
+    assert replies.others("a1") == []
+    assert replies.plus("a2", "c", 300.0).others("a1") == [300.0]
+
+
+def test_a_ticket_forgets_what_was_given_up_or_is_older_than_a_day() -> None:
+    replies = TicketReplies(conversation_id="t").plus("a1", "c", 100.0)
+    assert replies.minus("a1") == TicketReplies(conversation_id="t")
+    assert replies.plus("a2", "c", 100.0 + DAY).others("a3") == [100.0 + DAY]
 
 
 Crash = Literal["before_intent", "before_send", "after_send", "before_done"] | None
@@ -92,7 +172,8 @@ Delivery = tuple[Crash, float, bool]
 class Sender:
     """A sender that follows the ledger and may die between any two of its acts."""
 
-    def __init__(self) -> None:
+    def __init__(self, unsettled: Unsettled = Unsettled.TRIAGE) -> None:
+        self.unsettled = unsettled
         self.intent: Intent | None = None
         self.done: Done | None = None
         self.sends = 0
@@ -109,24 +190,26 @@ class Sender:
         marker_found: bool | None = None
         while True:
             move = next_move(
-                self.intent, self.done, now=now, settle=SETTLE, marker_found=marker_found
-            )
+                self.intent, self.done, now=now, settle=SETTLE, marker_found=marker_found,
+                unsettled=self.unsettled,
+            )  # fmt: skip
             match move:
-                case Send():
+                case Send(attempt=attempt):
                     yield "before_intent"
                     self.intent = Intent(
-                        action_id="a1", worker="w0", deadline_at=now + LEASE, at=now
-                    )
+                        action_id="a1", worker="w0", deadline_at=now + LEASE, at=now,
+                        attempt=attempt,
+                    )  # fmt: skip
                     yield "before_send"
                     self.sends += 1
-                    self.sends_after_intent_found += found_intent
+                    self.sends_after_intent_found += found_intent and attempt == 1
                     yield "after_send"
                     outcome = DoneOutcome.SENT
                 case ReadBack():
                     marker_found = shown and self.sends > 0
                     continue
-                case RecordDone():
-                    outcome = DoneOutcome.FOUND
+                case RecordDone(outcome=found):
+                    outcome = found
                 case Triage():
                     outcome = DoneOutcome.TRIAGED
                 case Wait() | AlreadyDone():
@@ -161,6 +244,29 @@ def test_every_reply_ends_once_time_has_passed_without_a_crash(history: list[Del
     sender.deliver(2_000_000.0, None, shown=True)
     assert sender.done is not None
     assert sender.sends == 1 or sender.done.outcome is DoneOutcome.TRIAGED
+
+
+@given(deliveries)
+def test_with_verify_resend_a_reply_that_is_shown_in_time_is_sent_once(
+    history: list[Delivery],
+) -> None:
+    sender, now = Sender(Unsettled.VERIFY_RESEND), 1_000_000.0
+    for crash, passed, _ in history:
+        now += passed
+        sender.deliver(now, crash, shown=True)
+        assert sender.sends <= 1
+
+
+@given(deliveries)
+def test_with_verify_resend_there_is_one_more_attempt_and_no_third(
+    history: list[Delivery],
+) -> None:
+    sender, now = Sender(Unsettled.VERIFY_RESEND), 1_000_000.0
+    for crash, passed, shown in history:
+        now += passed
+        sender.deliver(now, crash, shown=shown)
+        assert sender.sends <= MOST_ATTEMPTS
+        assert sender.sends_after_intent_found == 0
 
 
 def test_the_reader_of_histories_notices_a_sender_that_ignores_the_intent() -> None:

@@ -1,7 +1,15 @@
 import pytest
 
 from pipeline.domain.events import Outcome
-from pipeline.domain.outcomes import StepEnd, StepResult, terminal_outcome
+from pipeline.domain.ledger import DoneOutcome
+from pipeline.domain.outcomes import (
+    REPLY_ENDS,
+    StepEnd,
+    StepResult,
+    is_partial,
+    marks,
+    terminal_outcome,
+)
 
 R, A, W, T, F = (
     StepEnd.ROUTED,
@@ -33,6 +41,37 @@ def test_a_plan_ends_where_it_needs_a_person_most(
     ends: list[StepEnd], triage: bool, outcome: Outcome
 ) -> None:
     assert terminal_outcome([StepResult(end) for end in ends], triage=triage) is outcome
+
+
+@pytest.mark.parametrize(
+    ("ends", "partial"),
+    [([R, F], True), ([F], False), ([W, F], False), ([R, A], False)],
+)
+def test_a_plan_that_was_given_up_half_way_is_partial(ends: list[StepEnd], partial: bool) -> None:
+    assert is_partial([StepResult(end) for end in ends]) is partial
+
+
+def test_every_end_of_a_reply_in_the_ledger_is_the_end_of_a_step() -> None:
+    assert REPLY_ENDS.keys() == set(DoneOutcome) - {DoneOutcome.APPLIED}
+
+
+@pytest.mark.parametrize(
+    ("end", "tags"),
+    [
+        (A, ("mw-auto-replied",)),
+        (T, ("mw-send-failed", "needs_manual_triage")),
+        (W, ()),
+        (StepEnd.DRAFTED, ()),
+    ],
+)
+def test_a_ticket_is_marked_with_what_became_of_its_reply(
+    end: StepEnd, tags: tuple[str, ...]
+) -> None:
+    assert marks([("route", StepResult(R)), ("reply", StepResult(end))], "mw") == tags
+
+
+def test_a_plan_without_a_reply_marks_nothing() -> None:
+    assert marks([("route", StepResult(R))], "mw") == ()
 
 
 def test_an_empty_plan_has_no_outcome() -> None:

@@ -49,6 +49,26 @@ def test_reasons_and_paths_are_counted(record: Audit, name: str) -> None:
     assert fold(None, 0, [(0, record)]).counts[name] == 1
 
 
+@pytest.mark.parametrize(
+    ("outcome", "detail", "counted"),
+    [
+        (Outcome.ACTED, {}, "actions_success"),
+        (Outcome.WITHHELD, {}, "actions_success"),
+        (Outcome.DEAD_LETTERED, {"partial": True}, "actions_partial"),
+        (Outcome.DEAD_LETTERED, {}, None),
+        (Outcome.ACTED, {"released": True}, None),
+    ],
+)
+def test_decisions_less_successes_are_the_plans_that_did_not_come_through(
+    outcome: Outcome, detail: dict[str, bool], counted: str | None
+) -> None:
+    decided = audit("classified")
+    ended = audit("ended", outcome=outcome, detail=detail)
+    counts = fold(None, 0, [(0, decided), (1, ended)]).counts
+    assert counts["decisions"] == 1
+    assert {name for name in counts if name.startswith("actions_")} == {counted} - {None}
+
+
 def test_durations_go_to_their_histograms() -> None:
     window = fold(None, 0, [(0, audit(detail={"seconds": 0.25}, outcome=Outcome.ACTED))])
     assert set(window.histograms) == {"webhook_to_routed", "webhook_to_outcome", "stage.act"}

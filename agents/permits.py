@@ -1,0 +1,125 @@
+"""What the permit is asked with: modes and switches, counts, and the ticket as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+
+from agents.counts import CustomerCounts
+from pipeline.control import Control
+from pipeline.domain.conversation import TicketView, view
+from pipeline.domain.events import ActionRequest, ReplyStep, customer_hash
+from pipeline.domain.modes import Mode, Subject
+from pipeline.domain.permit import (
+    Allow,
+    Asked,
+    Earlier,
+    Policy,
+    Verdict,
+    permit_reply,
+    permit_route,
+    still_allowed,
+)
+from pipeline.domain.taxonomy import Intent, tier_of
+from pipeline.ports import TicketState
+
+PATIENCE = 10.0
+"""Seconds that a step waits for state that has gone stale, before it is withheld for that."""
+_LOOK = 0.1
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Permits:
+    """Asks for steps of one tenant's requests. `now` gives unix seconds."""
+
+    def __init__(
+        self,
+        control: Control,
+        counts: CustomerCounts,
+        *,
+        policy: Policy,
+        tag_prefix: str,
+        now: Callable[[], float],
+    ) -> None:
+        self._control = control
+        self._counts = counts
+        self._policy = policy
+        self.replied_tag = f"{tag_prefix}-auto-replied"
+        self._now = now
+
+    async def refreshed(self, sleep: Sleep) -> None:
+        """Returns when modes and counts are fresh, or after `PATIENCE` seconds without.
+
+        A broker that changes its leader must not turn every ticket of these seconds into a
+        withheld one; nothing is sent meanwhile.
+        """
+        for _ in range(round(PATIENCE / _LOOK)):
+            if self._control.is_fresh and self._counts.is_fresh:
+                return
+            await sleep(_LOOK)
+
+    def mode(self, request: ActionRequest, template: str | None = None) -> Mode:
+        """The effective mode for a step of `request`."""
+        return self._control.effective(
+            Subject(
+                tenant=request.tenant,
+                channel=request.channel,
+                intent=request.decision.intent,
+                template=template,
+            )
+        )
+
+    def route(self, request: ActionRequest, ticket: TicketState) -> Verdict:
+        """Asks for team and tags."""
+        return permit_route(self.mode(request), self._view(request, ticket))
+
+    def reply(
+        self,
+        request: ActionRequest,
+        step: ReplyStep,
+        ticket: TicketState,
+        *,
+        on_ticket: Sequence[float],
+    ) -> Verdict:
+        """Asks for a reply; `on_ticket` tells when the ticket's other replies were reserved."""
+        to_customer = self._counts.others(self.customer(request, ticket), step.action_id)
+        return permit_reply(
+            Asked(
+                channel=request.channel,
+                ticket_id=request.conversation_id,
+                customer=ticket.customer,
+                template_is_on=self._control.template_is_on(step.template),
+                tier=tier_of(Intent(request.decision.intent)),
+                has_text=request.has_text,
+                received_at=request.received_at,
+            ),
+            mode=self.mode(request, step.template),
+            policy=self._policy,
+            ticket=self._view(request, ticket),
+            earlier=Earlier(on_ticket, to_customer),
+            now=self._now(),
+        )
+
+    def still(self, form: Allow, request: ActionRequest, step: ReplyStep) -> bool:
+        """Whether the mode and the template's switch allow now what was allowed before."""
+        mode = self.mode(request, step.template)
+        return still_allowed(form, mode) and self._control.template_is_on(step.template)
+
+    def on_the_wire(self) -> AbstractContextManager[None]:
+        """Around a send: a lowered mode is not confirmed before it has ended."""
+        return self._control.on_the_wire()
+
+    def customer(self, request: ActionRequest, ticket: TicketState) -> str:
+        """The customer's hash; where the helpdesk names none, the ticket stands for one."""
+        return customer_hash(request.tenant, ticket.customer or f"ticket:{ticket.id}")
+
+    def _view(self, request: ActionRequest, ticket: TicketState) -> TicketView:
+        return view(
+            ticket.comments,
+            is_open=ticket.is_open,
+            tags=ticket.tags,
+            replied_tag=self.replied_tag,
+            message_id=request.message_id,
+            received_at=request.received_at,
+        )

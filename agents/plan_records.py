@@ -1,0 +1,145 @@
+"""What a run of a plan leaves behind: audit of each step, withheld steps, a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agents.records import audited, outgoing
+from pipeline import topics
+from pipeline.domain.events import (
+    ActionRequest,
+    Audit,
+    Outcome,
+    Step,
+    Withheld,
+    conversation_hash,
+)
+from pipeline.domain.outcomes import (
+    SUCCESSES,
+    StepEnd,
+    StepResult,
+    is_partial,
+    terminal_outcome,
+)
+from pipeline.stream.batch import Record
+from pipeline.stream.dead_letter import dead_letter
+from pipeline.stream.producer import Outgoing
+
+
+@dataclass
+class Run:
+    """One run of one plan: its steps so far.
+
+    `began` is unix seconds. `reply_life` is how many seconds after the customer's message a
+    withheld reply may still be released.
+    """
+
+    record: Record
+    request: ActionRequest
+    began: float
+    reply_life: float
+    results: list[tuple[Step, StepResult]] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
+
+    def add(self, step: Step, result: StepResult) -> None:
+        """Notes how a step ended."""
+        self.results.append((step, result))
+
+    def withhold(
+        self,
+        step: Step,
+        *,
+        mode: str,
+        reason: str,
+        rendered: str | None,
+        at: float,
+    ) -> None:
+        """Keeps a step that was not executed, with the plan that would execute it alone."""
+        request = self.request
+        # A mark tells of its reply, so the two go together; a reply that is done stays done.
+        is_route = step.kind == "route"
+        alone = [each for each in request.steps if (each.kind == "route") is is_route]
+        self.withheld.append(
+            Withheld(
+                action_id=step.action_id,
+                event_id=request.event_id,
+                conversation_id=request.conversation_id,
+                mode=mode,
+                reason=reason,
+                kind=step.kind,
+                rendered=rendered,
+                at=at,
+                expires_at=request.received_at + self.reply_life if step.kind == "reply" else None,
+                request=request.model_copy(update={"steps": tuple(alone), "released_by": None}),
+            )
+        )
+
+
+class PlanRecords:
+    """Builds the records; `now` gives unix seconds."""
+
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        self._now = now
+
+    def ended(self, run: Run) -> list[Outgoing]:
+        """Everything that a finished run has to say."""
+        at = self._now()
+        results = [result for _, result in run.results]
+        outcome = terminal_outcome(results, triage=run.request.decision.triage)
+        records = [
+            outgoing(
+                topics.WITHHELD, held, key=run.record.key, cause=run.record,
+                id_=held.action_id, at=held.at,
+            )
+            for held in run.withheld
+        ]  # fmt: skip
+        if outcome is Outcome.DEAD_LETTERED:
+            code = results[-1].reason or "failed"
+            records.append(dead_letter(run.record, stage="act", reason=code, failed_at=at))
+        steps = [
+            self._audit(run, result.end.value, result.reason, at, action_id=step.action_id)
+            for step, result in run.results
+            if result.end is not StepEnd.SKIPPED
+        ]
+        return [*records, *audited([*steps, self._end(run, outcome, results, at)], run.record)]
+
+    def _end(self, run: Run, outcome: Outcome, results: list[StepResult], at: float) -> Audit:
+        counted = [result for result in results if result.end is not StepEnd.SKIPPED]
+        reason = next((each.reason for each in reversed(counted) if each.reason), None)
+        detail: dict[str, str | int | float | bool] = {
+            "steps": len(run.request.steps),
+            "done": sum(each.end in SUCCESSES for each in results),
+        }
+        if is_partial(results):
+            detail["partial"] = True
+        if run.request.released_by is not None:
+            detail["released"] = True
+        return self._audit(run, "ended", reason, at, outcome=outcome).model_copy(
+            update={"detail": detail}
+        )
+
+    def _audit(
+        self,
+        run: Run,
+        what: str,
+        reason: str | None,
+        at: float,
+        *,
+        action_id: str | None = None,
+        outcome: Outcome | None = None,
+    ) -> Audit:
+        request = run.request
+        return Audit(
+            stage="act",
+            what=what,
+            ingress_id=request.ingress_id,
+            event_id=request.event_id,
+            action_id=action_id,
+            conversation_hash=conversation_hash(request.tenant, request.conversation_id),
+            outcome=outcome,
+            reason=reason,
+            detail={"seconds": round(at - run.began, 6)},
+            received_at=request.received_at,
+            at=at,
+        )
