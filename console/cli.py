@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from console import kafka, mode, topics
+from console import kafka, ledger, mode, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
@@ -47,6 +47,8 @@ app.command("eval")(eval_command)
 app.command()(topics.schemas)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
+app.add_typer(withheld.app, name="withheld")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(mode.app, name="mode")
 app.command()(scenario)
 app.command()(mode.panic)

@@ -1,0 +1,77 @@
+"""What stands on a topic now, read once from its beginning to the end that it had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import confluent_kafka
+
+_TIMEOUT = 10.0
+
+
+class TopicLog:
+    """Partitions of one topic, all by default; `from_end` reads only what comes from now on.
+
+    Weakness: all of a topic is read, however long it is; it is for topics that people look at.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        *,
+        partition: int | None = None,
+        from_end: bool = False,
+    ) -> None:
+        self._consumer = confluent_kafka.Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "console",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+        known = self._consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic].partitions
+        self._ends: dict[int, int] = {}
+        begins = []
+        for number in known if partition is None else [partition]:
+            at = confluent_kafka.TopicPartition(topic, number)
+            low, high = self._consumer.get_watermark_offsets(at, timeout=_TIMEOUT)
+            self._ends[number] = high
+            at.offset = high if from_end else low
+            begins.append(at)
+        self._consumer.assign(begins)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def records(self) -> Iterator[confluent_kafka.Message]:
+        """Everything up to the end, one partition's records in their order."""
+        open_ = set(self._ends)
+        while open_:
+            for message in self._consumer.consume(1000, timeout=_TIMEOUT):
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    open_.discard(message.partition())
+
+    def wait(
+        self, enough: Callable[[confluent_kafka.Message], bool], *, until: Callable[[], bool]
+    ) -> None:
+        """Hands every further record to `enough` until it says so, or `until` does."""
+        while not until():
+            for message in self._consumer.consume(100, timeout=0.2):
+                if message.error() is None and enough(message):
+                    return
