@@ -17,18 +17,21 @@ from typing import Any
 import orjson
 import uvloop
 
-from agents import windows_query
+from agents import parking, windows_query
 from agents.act_stage import assemble
 from agents.classify import Classification, attach_classify
 from agents.dedup import attach_dedup
-from agents.gate import Gate
+from agents.gate_on_control import make_gate
+from agents.model import GatedClassifier
 from agents.observe import attach_observe
 from agents.status import Route, StatusServer, status_routes
 from pipeline import topics
 from pipeline.app import Stage, make_stage
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
-from pipeline.domain.token_bucket import TokenBucket
+from pipeline.clients.shopify import Shopify
+from pipeline.domain.concurrency import AdaptiveLimit
+from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.stream import admin
@@ -39,6 +42,9 @@ from tables import decisions, ledger, seen, windows
 log = logging.getLogger("agents")
 
 EXIT_USAGE = 64
+MINUTE = 60.0
+WAIT_SHARE = 0.2
+"""Part of the model's deadline that may pass before it is asked."""
 OBSERVE_GATHER = 0.25
 """Seconds. Windows are read by people; a changelog record per audit record would cost more than the
 event that it counts."""
@@ -60,24 +66,53 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The classify stage; without an API key the rules decide alone."""
     stage = make_stage("classify", decisions.NAME, settings)
     has_model = bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url)
-    classifier = OpenAIClassifier.from_settings(settings) if has_model else None
     work = Classification(
-        stage, classifier=classifier, tag_prefix=settings.tag_prefix, now=time.time
+        stage,
+        classifier=_model(settings, stage) if has_model else None,
+        tag_prefix=settings.tag_prefix,
+        now=time.time,
     )
     attach_classify(stage, work, concurrency=settings.classify_concurrency, on_crash=crash)
     return stage, {}
 
 
+def _model(settings: Settings, stage: Stage) -> GatedClassifier:
+    """The model, asked within the deadline and only while it can take more."""
+    within = settings.openai_deadline * WAIT_SHARE
+    requests = WindowBucket(limit=settings.openai_requests * settings.our_share, window=MINUTE)
+    # A first call alone would send the rest of a backlog to the rules while the model thinks.
+    gate = make_gate("openai", requests, settings, stage, starts_alone=False)
+    return GatedClassifier(
+        OpenAIClassifier.from_settings(
+            settings, deadline=settings.openai_deadline - within, meter=gate
+        ),
+        gate,
+        WindowBucket(limit=settings.openai_tokens * settings.our_share, window=MINUTE),
+        AdaptiveLimit(most=settings.classify_concurrency),
+        within=within / 2,
+        monotonic=time.monotonic,
+    )
+
+
 def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The act stage."""
     stage = make_stage("act", ledger.NAME, settings, longest_call=settings.vendor_timeout)
-    gate = Gate(
-        "richpanel",
-        TokenBucket(rate=settings.vendor_rate, burst=settings.vendor_budget),
-        monotonic=time.monotonic,
+    share = settings.our_share
+    budget = WindowBucket(limit=settings.vendor_budget * share, window=settings.vendor_window)
+    gate = make_gate("richpanel", budget, settings, stage)
+    shop_budget = TokenBucket(
+        rate=settings.shopify_rate * share, burst=settings.shopify_burst * share
     )
-    helpdesk = Richpanel.from_settings(settings, on_remaining=gate.remaining)
-    assemble(stage, helpdesk, gate, settings, on_crash=crash)
+    shop_gate = make_gate("shopify", shop_budget, settings, stage)
+    assemble(
+        stage,
+        Richpanel.from_settings(settings, meter=gate),
+        gate,
+        settings,
+        shop=Shopify.from_settings(settings, meter=shop_gate),
+        shop_gate=shop_gate,
+        on_crash=crash,
+    )
     return stage, {}
 
 
@@ -107,10 +142,13 @@ async def run(name: str, settings: Settings) -> int:
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
         return EXIT_CONFIG
-    stage, routes = BUILDERS[name](settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if name == parking.NAME:
+        await parking.serve_parking(settings, stop, lambda url: _say_ready(name, url))
+        return 0
+    stage, routes = BUILDERS[name](settings)
     server = StatusServer(
         {**status_routes(lambda: stage.app.is_ready), **routes},
         host=settings.host,
@@ -151,7 +189,11 @@ async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
 async def _announce(name: str, stage: Stage, server: StatusServer) -> None:
     while not (stage.app.is_ready and server.started):  # noqa: ASYNC110 - Faust has no such event
         await asyncio.sleep(0.05)
-    line = {"ready": True, "stage": name, "url": server.url}
+    _say_ready(name, server.url)
+
+
+def _say_ready(name: str, url: str) -> None:
+    line = {"ready": True, "stage": name, "url": url}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
 
@@ -170,8 +212,9 @@ async def _until(stop: asyncio.Event, stage: Stage) -> int:
 
 def main(arguments: list[str]) -> int:
     """Reads the settings and runs the stage that `arguments` name."""
-    if len(arguments) != 1 or arguments[0] not in BUILDERS:
-        sys.stderr.write(f"usage: python -m agents {{{','.join(BUILDERS)}}}\n")
+    names = (*BUILDERS, parking.NAME)
+    if len(arguments) != 1 or arguments[0] not in names:
+        sys.stderr.write(f"usage: python -m agents {{{','.join(names)}}}\n")
         return EXIT_USAGE
     configure_logging()
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.calls import Calls, GivenUp
+from agents.orders import Orders
+from agents.parked import Parking, Place
+from agents.patience import Later, Patience
 from agents.permits import Permits
 from agents.plan_records import PlanRecords, Run
 from agents.records import audited, ingress_id
@@ -24,17 +28,21 @@ from pipeline.domain.events import (
     UnreadableValue,
 )
 from pipeline.domain.ledger import Done, DoneOutcome
+from pipeline.domain.order_replies import asks_for_order, words_for
 from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, marks
 from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
 from pipeline.domain.taxonomy import Intent
 from pipeline.domain.templates import marked, render
-from pipeline.ports import Helpdesk, TicketState
+from pipeline.ports import Helpdesk, TicketState, VendorError
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.ledger import LedgerTable
+
+ATTENTION_TAG = "middleware_error_needs_attention"
+"""On a ticket whose plan is a dead letter."""
 
 
 class _Lowered(Exception):
@@ -47,6 +55,7 @@ class _Work:
 
     run: Run
     assignment: Assignment
+    patience: Patience
     began: float
     ended: dict[str, Done]
     """Steps that an earlier run of the plan has done."""
@@ -72,6 +81,8 @@ class Acting:
         permits: Permits,
         replier: Replier,
         *,
+        parking: Parking,
+        orders: Orders,
         reply_life: float,
         tag_prefix: str,
         now: Callable[[], float],
@@ -83,6 +94,8 @@ class Acting:
         self._calls = calls
         self._permits = permits
         self._replier = replier
+        self._parking = parking
+        self._orders = orders
         self._records = PlanRecords(now=now)
         self._prefix = tag_prefix
         self._reply_life = reply_life
@@ -90,17 +103,33 @@ class Acting:
         self._monotonic = monotonic
 
     async def __call__(self, record: Record, assignment: Assignment) -> None:
-        """Executes the plan; returns when its outcome is durable."""
+        """Executes the plan, or parks it; returns when that is durable."""
         began = self._monotonic()
+        place = await self._parking.admit(record, assignment)
+        if place is None:
+            return
         try:
             request = ActionRequest.parse(record.value)
         except UnreadableValue as error:
             await self._bury(record, error.reason)
+            await self._parking.leave(place)
             return
         ids = [step.action_id for step in request.steps]
         ended = await self._ledger.done(assignment.partition, ids)
         run = Run(record, request, self._now(), self._reply_life)
-        await self._execute(_Work(run, assignment, began, ended))
+        work = _Work(run, assignment, place.patience, began, ended)
+        try:
+            await self._execute(work)
+        except Later as later:
+            await self._park(work, place, later)
+        else:
+            await self._parking.leave(place)
+
+    async def _park(self, work: _Work, place: Place, later: Later) -> None:
+        """What is done stays done; the rest of the plan waits."""
+        await self._ledger.finish(work.assignment.partition, work.applied)
+        audits = self._records.parked(work.run, later, place.patience)
+        await self._parking.park(place, later, *audits)
 
     async def _execute(self, work: _Work) -> None:
         for step in work.request.steps:
@@ -108,8 +137,9 @@ class Acting:
             work.run.add(step, result)
             telemetry.ACTIONS.labels(step.kind, result.end.value).inc()
             if result.end is StepEnd.FAILED:
+                await self._ask_for_attention(work)
                 break
-        outputs = self._records.ended(work.run)
+        outputs = self._records.ended(work.run, work.patience)
         await self._ledger.finish(work.assignment.partition, work.applied, outputs=outputs)
         telemetry.STAGE_RECORDS.labels("act").inc()
 
@@ -133,7 +163,7 @@ class Acting:
         # What no mode allows needs nothing of the helpdesk, not even a read.
         await self._permits.refreshed(work.assignment.sleep)
         self._writable(work)
-        teams = await self._calls.repeatable(self._helpdesk.team_ids, work.assignment.sleep)
+        teams = await self._calls.repeatable(self._helpdesk.team_ids, work.patience)
         ticket = await self._read(work)
         verdict = self._permits.route(work.request, ticket)
         if isinstance(verdict, Withhold):
@@ -153,12 +183,27 @@ class Acting:
     async def _reply(self, work: _Work, step: ReplyStep) -> StepResult:
         if step.action_id in work.ended:
             return REPLY_ENDS[work.ended[step.action_id].outcome]
-        body = marked(render(step.template, {}), step.action_id)
-        task = ReplyTask(work.request, step, body, work.assignment, work.began)
+        step, body = await self._words(work, step)
+        task = ReplyTask(work.request, step, body, work.assignment, work.patience, work.began)
         came_to = await self._replier.reply(task)
         if isinstance(came_to, Withhold):
             return self._withheld(work, step, came_to.reason, body)
         return REPLY_ENDS[came_to]
+
+    async def _words(self, work: _Work, step: ReplyStep) -> tuple[ReplyStep, str]:
+        """The step with the template that it comes to, and its text with the mark.
+
+        The order is looked up where that makes a better reply. The id stays that of the plan:
+        whatever it says, one event is answered once.
+        """
+        request, order = work.request, None
+        intent = Intent(request.decision.intent)
+        if asks_for_order(intent):
+            mode = self._permits.mode(request, step.template).value
+            order = await self._orders.linked_to(request.conversation_id, work.patience, mode=mode)
+        words = words_for(intent, step.template, order)
+        body = marked(render(words.template, words.variables), step.action_id)
+        return step.model_copy(update={"template": words.template}), body
 
     async def _mark(self, work: _Work, step: MarkStep) -> StepResult:
         tags = marks([(each.kind, result) for each, result in work.run.results], self._prefix)
@@ -171,9 +216,7 @@ class Acting:
 
     async def _read(self, work: _Work) -> TicketState:
         ticket_id = work.request.conversation_id
-        return await self._calls.repeatable(
-            lambda: self._helpdesk.ticket(ticket_id), work.assignment.sleep
-        )
+        return await self._calls.repeatable(lambda: self._helpdesk.ticket(ticket_id), work.patience)
 
     async def _set(
         self,
@@ -188,9 +231,21 @@ class Acting:
                 self._writable(work)
                 await self._helpdesk.apply_route(ticket, team_id=team_id, tags=tags)
 
-        await self._calls.repeatable(write, work.assignment.sleep)
+        await self._calls.repeatable(write, work.patience)
         done = Done(action_id=step.action_id, outcome=DoneOutcome.APPLIED, at=self._now())
         work.applied.append(done)
+
+    async def _ask_for_attention(self, work: _Work) -> None:
+        """One try: the dead letter is what counts, and what failed may fail here too."""
+
+        async def tag() -> None:
+            ticket = await self._helpdesk.ticket(work.request.conversation_id)
+            with self._permits.on_the_wire():
+                self._writable(work)
+                await self._helpdesk.apply_route(ticket, team_id=None, tags=(ATTENTION_TAG,))
+
+        with contextlib.suppress(VendorError, Later, _Lowered):
+            await self._calls.once(tag, work.patience)
 
     def _writable(self, work: _Work) -> None:
         if not may_route(self._permits.mode(work.request)):

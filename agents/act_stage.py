@@ -13,12 +13,14 @@ from agents.act import Acting, attach_act
 from agents.calls import Calls
 from agents.counts import CustomerCounts
 from agents.gate import Gate
+from agents.orders import Orders
+from agents.parked import Parking
 from agents.permits import Permits
 from agents.reply import Lease, Replier
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.permit import Policy
-from pipeline.ports import Helpdesk
+from pipeline.ports import Helpdesk, Shop
 from pipeline.settings import Settings
 from pipeline.stream.app import SESSION_TIMEOUT
 from pipeline.stream.broker_clock import BrokerClock
@@ -46,11 +48,19 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def assemble(
-    stage: Stage, helpdesk: Helpdesk, gate: Gate, settings: Settings, *, on_crash: Crash
+    stage: Stage,
+    helpdesk: Helpdesk,
+    gate: Gate,
+    settings: Settings,
+    *,
+    shop: Shop | None,
+    shop_gate: Gate,
+    on_crash: Crash,
 ) -> None:
     """Attaches the agent to `stage`, and what runs alongside it."""
-    calls = Calls(
-        gate, deadline=settings.act_deadline, monotonic=time.monotonic, uniform=random.uniform
+    calls, shop_calls = (
+        Calls(each, deadline=settings.act_deadline, now=time.time, uniform=random.uniform)
+        for each in (gate, shop_gate)
     )
     view = View()
     counts = CustomerCounts(view, monotonic=time.monotonic)
@@ -81,6 +91,14 @@ def assemble(
         calls,
         permits,
         replier,
+        parking=Parking(stage, now=time.time, uniform=random.uniform),
+        orders=Orders(
+            helpdesk,
+            calls,
+            shop,
+            shop_calls,
+            is_shed=lambda what: not settings.order_lookups or stage.control.is_shed(what),
+        ),
         reply_life=settings.reply_max_age,
         tag_prefix=settings.tag_prefix,
         now=time.time,

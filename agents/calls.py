@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from agents.gate import Gate, Sleep
+from agents.gate import Gate
+from agents.patience import Later, Patience
 from pipeline.domain.retry import ErrorKind, GiveUp, RetryAfter, decide
 from pipeline.ports import Ambiguous, Permanent, RateLimited, VendorError
 
@@ -34,55 +35,72 @@ def kind_of(error: VendorError) -> ErrorKind:
 
 
 class Calls:
-    """Calls to one vendor that are safe to repeat, tried until a total deadline in seconds."""
+    """Calls to one vendor that are safe to repeat.
+
+    `deadline` is in seconds since the first failure of the plan, parked time included; `now`
+    gives unix seconds, because the plan may be in another process's hands by then.
+    """
 
     def __init__(
         self,
         gate: Gate,
         *,
         deadline: float,
-        monotonic: Callable[[], float],
+        now: Callable[[], float],
         uniform: Callable[[float, float], float],
     ) -> None:
         self.gate = gate
         self._deadline = deadline
-        self._monotonic = monotonic
+        self._now = now
         self._uniform = uniform
 
-    async def repeatable(self, call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
+    async def repeatable(self, call: Callable[[], Awaitable[T]], patience: Patience) -> T:
         """The result of `call`, which may run more than once.
 
         Raises:
             GivenUp: a permanent answer, or the deadline or number of tries is reached.
+            Later: the next try is too far away to wait for it in line.
         """
-        started, attempt = self._monotonic(), 0
         while True:
-            attempt += 1
-            await self.gate.enter(sleep)
             try:
-                return await call()
+                async with self.gate.turn(patience):
+                    return await call()
             except VendorError as error:
-                await sleep(self.wait_after(error, attempt, started))
+                await self.failed(error, patience)
 
-    def wait_after(self, error: VendorError, attempt: int, started: float) -> float:
-        """Seconds until the next try; closes the gate where the vendor asked for it.
+    async def once(self, call: Callable[[], Awaitable[T]], patience: Patience) -> T:
+        """The result of `call`, which is tried once.
+
+        Raises:
+            VendorError: it failed.
+            Later: the gate is closed for longer than one waits in line.
+        """
+        async with self.gate.turn(patience):
+            return await call()
+
+    async def failed(self, error: VendorError, patience: Patience) -> None:
+        """Notes a failure and returns when the next try may be made.
 
         Raises:
             GivenUp: there is no next try.
+            Later: it is too far away to wait for it in line.
         """
-        retry_after = error.retry_after if isinstance(error, RateLimited) else None
-        if retry_after is not None:
-            self.gate.close(retry_after)
+        now = self._now()
+        patience.failures += 1
+        patience.since = now if patience.since is None else patience.since
         match decide(
             kind_of(error),
-            attempt=attempt,
-            elapsed=self._monotonic() - started,
+            attempt=patience.failures,
+            elapsed=now - patience.since,
             deadline=self._deadline,
-            retry_after=retry_after,
+            retry_after=error.retry_after if isinstance(error, RateLimited) else None,
             uniform=self._uniform,
             repeatable=True,
         ):
             case RetryAfter(seconds=seconds):
-                return seconds
+                await patience.wait(seconds, error.code)
             case GiveUp():
                 raise GivenUp(error.code) from error
+
+
+__all__ = ["Calls", "GivenUp", "Later", "Patience", "kind_of"]

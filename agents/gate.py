@@ -1,56 +1,195 @@
 """One gate per vendor: its budget, and the time until which it is closed.
 
-Every call of this process passes it, so the first 429 stops all of them and none is wasted on a
-vendor that has said when to come back.
+Every call passes it, so the first 429 stops all of this process's calls; through the control
+topic (`announce`, `follow`) it stops those of every other process too. After a closing, and when
+a process starts, one call goes alone: if the vendor refuses that one, it refuses one, not all
+that had gathered.
+
+Waiting for budget is no failure and is done in line, however long: parking would only move the
+backlog from one topic to another. Waiting for a closed gate is `Patience.wait`, which parks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+from agents.patience import Later, Patience
 from pipeline import telemetry
-from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.token_bucket import Bucket
+from pipeline.ports import Permanent, RateLimited
+from pipeline.stream.producer import DeliveryError
 
-Sleep = Callable[[float], Awaitable[None]]
+log = logging.getLogger(__name__)
+
+WORTH_TELLING = 1.0
+"""Seconds by which a closing must reach beyond what is known: sixteen calls that meet the same
+429 are one piece of news."""
+
+Announce = Callable[[float, str], Awaitable[None]]
+"""Tells every process: closed until (unix seconds), reason."""
+
+
+async def _nobody(until: float, reason: str) -> None:
+    """Where there is nobody else to tell."""
 
 
 class Gate:
-    """Lets one call through at a time budget allows; `monotonic` gives seconds."""
+    """One vendor's gate as one process sees it; also the `pipeline.ports.Meter` of its client.
 
-    def __init__(self, vendor: str, bucket: TokenBucket, *, monotonic: Callable[[], float]) -> None:
-        self._vendor = vendor
+    Args:
+        vendor: its name in metrics and on the control topic.
+        bucket: the budget of all processes together, less what is kept back.
+        monotonic: seconds, for everything that is waited for.
+        now: unix seconds, for what is told to others.
+        part: this process's part of the budget, asked before each call; 0 = not known now.
+        announce: tells the others of a closing.
+        starts_alone: whether the first call goes alone: a process does not know what its
+            predecessor spent.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        bucket: Bucket,
+        *,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+        part: Callable[[], float] = lambda: 1.0,
+        announce: Announce = _nobody,
+        starts_alone: bool = True,
+    ) -> None:
+        self.vendor = vendor
         self._bucket = bucket
         self._monotonic = monotonic
+        self._now = now
+        self._part = part
+        self._share = 1.0
+        self._announce = announce
         self._closed_until = 0.0
+        self._alone = starts_alone
+        self._line = asyncio.Lock()  # first come, first served
         self.waiting = 0
 
-    def close(self, seconds: float) -> None:
-        """Closes the gate for `seconds` from now; never opens it sooner than it was told."""
-        until = self._monotonic() + seconds
-        more = until - max(self._closed_until, self._monotonic())
-        if more > 0:
-            telemetry.GATE_CLOSED.labels(self._vendor).inc(more)
-            self._closed_until = until
+    # -- closing ------------------------------------------------------------------------------
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds until calls may be made again; 0 = open."""
+        return max(0.0, self._closed_until - self._monotonic())
+
+    def close(self, seconds: float) -> bool:
+        """Closes for `seconds` from now, never shorter than it already is; whether that is news."""
+        more = seconds - self.closed_for
+        if more <= 0:
+            return False
+        if math.isfinite(more):
+            telemetry.GATE_CLOSED.labels(self.vendor).inc(more)
+        telemetry.GATE_CLOSED_UNTIL.labels(self.vendor).set(self._now() + seconds)
+        self._closed_until = self._monotonic() + seconds
+        self._alone = True
+        return more > WORTH_TELLING
+
+    def follow(self, closed_until: float) -> None:
+        """Takes what another process or an operator says: closed until then (unix seconds).
+
+        A time that has passed is an operator's word to open now.
+        """
+        left = closed_until - self._now()
+        if left > 0:
+            self.close(left)
+        else:
+            self._closed_until = 0.0
+            telemetry.GATE_CLOSED_UNTIL.labels(self.vendor).set(0)
+
+    # -- the client's word --------------------------------------------------------------------
+
+    def spent(self) -> None:
+        """A request was made."""
+        self._bucket.spend(self._monotonic())
 
     def remaining(self, count: int) -> None:
-        """Takes the vendor's word for what its window still allows.
-
-        A call of the port may be several requests, and others may share the key: our own count
-        alone would run into the 429 that it is there to avoid.
-        """
+        """Takes the vendor's word for what its window still allows: others may share the key."""
         self._bucket.cap(self._monotonic(), count)
 
-    async def enter(self, sleep: Sleep) -> None:
-        """Returns when one call may start; waits with `sleep`, whose errors pass through."""
-        self.waiting += 1
+    # -- calls --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def turn(
+        self, patience: Patience, *, requests: int = 1, within: float | None = None
+    ) -> AsyncIterator[None]:
+        """Around one call: waits for its turn, counts it, and closes when the vendor says so.
+
+        `requests` is how many it will make; one that makes more overdraws the budget by them,
+        into the part that is kept back, and the next ones wait until that is made good.
+
+        Raises:
+            Later: the gate is closed for longer than `patience` waits in line, or the turn has
+                not come `within` seconds (None = however long it takes).
+        """
         try:
-            while (seconds := self._wait()) > 0:
-                await sleep(seconds)
+            async with asyncio.timeout(within):
+                await self._enter(patience, requests)
+        except TimeoutError:
+            raise Later(within or 0.0, "over_budget") from None
+        is_alone = self._alone
+        if not is_alone:
+            self._line.release()
+        try:
+            yield
+        except RateLimited as error:
+            if self.close(error.retry_after):
+                await self._tell(self._now() + error.retry_after, error.code)
+            raise
+        except Permanent:
+            self._answered(is_alone)
+            raise
+        else:
+            self._answered(is_alone)
+        finally:
+            self._bucket.give_back(self._monotonic(), requests)
+            if is_alone:
+                self._line.release()
+
+    async def _tell(self, until: float, reason: str) -> None:
+        try:
+            await self._announce(until, reason)
+        except DeliveryError as error:
+            # The others will meet a 429 of their own; this process keeps to what it was told.
+            log.warning("a closing was not told", extra={"fields": {"code": error.code}})
+
+    async def _enter(self, patience: Patience, requests: int) -> None:
+        """Returns at the head of the line, with its tokens reserved."""
+        self.waiting += 1
+        telemetry.GATE_WAITING.labels(self.vendor).set(self.waiting)
+        try:
+            await self._line.acquire()
+            try:
+                await self._admitted(patience, requests)
+            except BaseException:
+                self._line.release()
+                raise
         finally:
             self.waiting -= 1
+            telemetry.GATE_WAITING.labels(self.vendor).set(self.waiting)
 
-    def _wait(self) -> float:
-        now = self._monotonic()
-        if now < self._closed_until:
-            return self._closed_until - now
-        return self._bucket.take(now)
+    async def _admitted(self, patience: Patience, requests: int) -> None:
+        while True:
+            if (closed := self.closed_for) > 0:
+                await patience.wait(closed, "gate_closed")
+                continue
+            part = self._part()
+            if part not in {0.0, self._share}:
+                self._share = part
+                self._bucket.share(self._monotonic(), part)
+            if (seconds := self._bucket.take(self._monotonic(), requests)) <= 0:
+                return
+            await patience.sleep(seconds)
+
+    def _answered(self, was_alone: bool) -> None:  # noqa: FBT001 - private
+        # A call that began before the closing says nothing about the vendor after it.
+        if was_alone and not self.closed_for:
+            self._alone = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agents.patience import Later, Patience
 from agents.records import audited, outgoing
 from pipeline import topics
 from pipeline.domain.events import (
@@ -82,7 +83,17 @@ class PlanRecords:
     def __init__(self, *, now: Callable[[], float]) -> None:
         self._now = now
 
-    def ended(self, run: Run) -> list[Outgoing]:
+    def parked(self, run: Run, later: Later, patience: Patience) -> list[Outgoing]:
+        """That a run has ended without an outcome, for now."""
+        at = self._now()
+        detail: dict[str, str | int | float | bool] = {
+            "wait": round(later.seconds, 3),
+            "failures": patience.failures,
+        }
+        audit = self._audit(run, "parked", later.code, at).model_copy(update={"detail": detail})
+        return audited([audit], run.record)
+
+    def ended(self, run: Run, patience: Patience) -> list[Outgoing]:
         """Everything that a finished run has to say."""
         at = self._now()
         results = [result for _, result in run.results]
@@ -96,7 +107,15 @@ class PlanRecords:
         ]  # fmt: skip
         if outcome is Outcome.DEAD_LETTERED:
             code = results[-1].reason or "failed"
-            records.append(dead_letter(run.record, stage="act", reason=code, failed_at=at))
+            records.append(
+                dead_letter(
+                    run.record,
+                    stage="act",
+                    reason=code,
+                    attempt=max(1, patience.failures),
+                    failed_at=patience.since or at,
+                )
+            )
         steps = [
             self._audit(run, result.end.value, result.reason, at, action_id=step.action_id)
             for step, result in run.results

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from agents.calls import Calls
 from agents.counts import CustomerCounts
+from agents.patience import Patience
 from agents.permits import Permits
 from pipeline.domain.events import ActionRequest, ReplyStep
 from pipeline.domain.ledger import (
@@ -40,6 +41,8 @@ from tables.ledger import LedgerTable, Rows
 
 READ_BACK_PAUSE = 1.0
 """Seconds between the two reads that must agree before a reply counts as not sent."""
+READ_AND_SEND = 2
+"""Requests of one reply that have their place in the budget before the first is made."""
 
 
 class Stalled(Exception):
@@ -51,14 +54,6 @@ class Stalled(Exception):
 
 class _Forbidden(Exception):
     """The fence held the reply back because the mode was lowered."""
-
-
-@dataclass
-class Failures:
-    """Calls that failed while one reply was worked on; `since` is monotonic seconds."""
-
-    since: float
-    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,7 @@ class ReplyTask:
     body: str
     """The text with its mark."""
     assignment: Assignment
+    patience: Patience
     began: float
     """Monotonic seconds at which the work on the request began."""
 
@@ -126,10 +122,10 @@ class Replier:
         Raises:
             AssignmentEnded: the partition went away; the next owner goes on from the ledger.
             GivenUp: the helpdesk cannot be read, so nothing was decided.
+            Later: it takes too long to wait for it here; the ledger tells how to go on.
             Stalled: the process must end.
         """
         marker_found: bool | None = None
-        failures = Failures(self._monotonic())
         while True:
             rows = await self._rows(task)
             match next_move(
@@ -144,11 +140,11 @@ class Replier:
                     return outcome
                 case Send(attempt=attempt):
                     marker_found = None
-                    withheld = await self._turn(task, rows, attempt, failures)
+                    withheld = await self._turn(task, rows, attempt)
                     if withheld is not None:
                         return withheld
                 case Wait(until=until):
-                    await task.assignment.sleep(until - self._broker_now())
+                    await task.patience.wait(until - self._broker_now(), "unsettled")
                 case ReadBack(times=times):
                     marker_found = await self._read_back(task, times)
                 case RecordDone(outcome=outcome):
@@ -163,9 +159,7 @@ class Replier:
 
     # -- sending ------------------------------------------------------------------------------
 
-    async def _turn(
-        self, task: ReplyTask, rows: Rows, attempt: int, failures: Failures
-    ) -> Withhold | None:
+    async def _turn(self, task: ReplyTask, rows: Rows, attempt: int) -> Withhold | None:
         """One turn at the gate: reads, asks, reserves, sends. None = ask the ledger again."""
         await self._permits.refreshed(task.assignment.sleep)
         if reply_form(self._permits.mode(task.request, task.step.template)) is None:
@@ -173,13 +167,11 @@ class Replier:
             await self._give_up_place(task, rows)
             return Withhold(WithheldReason.MODE)
         try:
-            await self._calls.gate.enter(task.assignment.sleep)
-            return await self._send(task, rows, attempt)
+            async with self._calls.gate.turn(task.patience, requests=READ_AND_SEND):
+                return await self._send(task, rows, attempt)
         except VendorError as error:
             # Nothing was written; whatever was reserved has been taken back.
-            failures.count += 1
-            wait = self._calls.wait_after(error, failures.count, failures.since)
-            await task.assignment.sleep(wait)
+            await self._calls.failed(error, task.patience)
             return None
 
     async def _send(self, task: ReplyTask, rows: Rows, attempt: int) -> Withhold | None:
@@ -269,7 +261,7 @@ class Replier:
             if attempt:
                 await task.assignment.sleep(READ_BACK_PAUSE)
             ticket = await self._calls.repeatable(
-                lambda: self._helpdesk.ticket(ticket_id), task.assignment.sleep
+                lambda: self._helpdesk.ticket(ticket_id), task.patience
             )
             if _mark(ticket, task) is not None:
                 return True

@@ -16,6 +16,7 @@ from pipeline.domain.modes import Mode
 from pipeline.stream import admin
 
 STAGES = ("dedup", "classify", "act", "observe")
+WORKERS = (*STAGES, "parking")
 BUDGET = 3000
 """Requests per 30 s that the fake helpdesk allows in `dev`; the real one allows 50, at which 500
 tickets take a quarter of an hour."""
@@ -99,7 +100,7 @@ class Environment:
                     python("agents", name),
                     {**env, "SWITCHBOARD_INSTANCE": str(number)},
                 )
-                for name in STAGES
+                for name in WORKERS
                 for number in range(setup.workers.get(name, 1))
             ),
         )
@@ -159,6 +160,10 @@ class Environment:
             "SWITCHBOARD_VENDOR_WINDOW": str(self._setup.window),
             "SWITCHBOARD_OPENAI_BASE_URL": f"{vendors['openai']}/v1",
             "SWITCHBOARD_OPENAI_API_KEY": vendors["key"],
+            "SWITCHBOARD_OPENAI_REQUESTS": "100000",
+            "SWITCHBOARD_OPENAI_TOKENS": "100000000",
+            "SWITCHBOARD_SHOPIFY_URL": vendors["shopify"],
+            "SWITCHBOARD_SHOPIFY_TOKEN": vendors["key"],
             # The fake helpdesk shows a write at once, so a lost answer is settled in seconds.
             "SWITCHBOARD_REPLY_LEASE": "10",
             "SWITCHBOARD_REPLY_SETTLE": "3",

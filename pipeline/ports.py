@@ -74,6 +74,47 @@ class TicketState:
         return self.status.upper() == "OPEN"
 
 
+@dataclass(frozen=True)
+class LinkedOrder:
+    """Which order the helpdesk has linked to a ticket."""
+
+    order_id: str
+    app_client_id: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a reply may tell of an order; None where it is not known."""
+
+    number: str | None
+    """The number that the customer knows."""
+    status: str | None
+    """How far it has come, in the vendor's word: ``fulfilled``, ``partial`` ..."""
+    tracking_url: str | None
+
+
+class Meter(Protocol):
+    """Is told by a client what its vendor's budget has to know."""
+
+    def spent(self) -> None:
+        """A request was made, whatever became of it."""
+        ...
+
+    def remaining(self, count: int) -> None:
+        """The vendor says that `count` more requests are allowed now."""
+        ...
+
+
+class Unmetered:
+    """For a client that nobody counts."""
+
+    def spent(self) -> None:
+        """Nobody counts."""
+
+    def remaining(self, count: int) -> None:
+        """Nobody counts."""
+
+
 class Helpdesk(Protocol):
     """The support desk that sends webhooks and takes routes and replies.
 
@@ -102,8 +143,12 @@ class Helpdesk(Protocol):
         """Writes `body` for agents only; no customer is told of it."""
         ...
 
-    async def has_linked_order(self, ticket_id: str) -> bool:
-        """Whether an order is linked; without one no tracking is ever disclosed."""
+    async def linked_order(self, ticket_id: str) -> LinkedOrder | None:
+        """The order that is linked to the ticket; without one nothing is ever disclosed."""
+        ...
+
+    async def order(self, linked: LinkedOrder) -> Order | None:
+        """What the helpdesk knows of an order; None where it knows none by these ids."""
         ...
 
 
@@ -117,6 +162,18 @@ class ModelAnswer:
     seconds: float
     tokens: int
     prompt_version: str
+
+
+class Shop(Protocol):
+    """The shop that the orders are in; read only."""
+
+    async def order(self, order_id: str) -> Order | None:
+        """The order with this id; None where there is none.
+
+        Raises:
+            VendorError: no answer, no usable one, or no access.
+        """
+        ...
 
 
 class Classifier(Protocol):

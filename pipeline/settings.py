@@ -85,14 +85,17 @@ class Settings(BaseSettings):
     richpanel_key: SecretStr = SecretStr("")
     vendor_timeout: float = Field(default=10.0, gt=0)
     """Total seconds for one vendor call: connect, send and read together."""
+    vendor_kept_share: float = Field(default=0.2, ge=0, lt=1)
+    """Part of each vendor's budget that automation leaves to people and to reconciliation."""
     vendor_budget: int = Field(default=50, ge=1)
     """Requests that the helpdesk allows per ``vendor_window``."""
     vendor_window: float = Field(default=30.0, gt=0)
     """Seconds of the helpdesk's budget window."""
     act_concurrency: int = Field(default=16, ge=1)
     """Tickets that one act worker has in hand at once."""
-    act_deadline: float = Field(default=300.0, gt=0)
-    """Seconds after which an action that keeps failing becomes a dead letter."""
+    act_deadline: float = Field(default=14_400.0, gt=0)
+    """Seconds from its first failure, parked time included, after which an action that keeps
+    failing becomes a dead letter."""
     reply_lease: float = Field(default=30.0, gt=0)
     """Seconds in which a reserved reply must be sent, or it never is by this worker."""
     reply_settle: float = Field(default=120.0, ge=0)
@@ -102,17 +105,33 @@ class Settings(BaseSettings):
     gives it to a human, ``verify_resend`` sends it once more; only for a helpdesk that honours
     an idempotency key or shows every write within ``reply_settle``."""
 
+    shopify_url: str | None = None
+    """``https://shop.example`` of the shop; without one the helpdesk alone knows orders."""
+    shopify_token: SecretStr = SecretStr("")
+    shopify_version: str = Field(default="2025-10", pattern=r"^[0-9]{4}-[0-9]{2}$")
+    """Version of Shopify's Admin API."""
+    shopify_rate: float = Field(default=2.0, gt=0)
+    """Requests per second that the shop allows in the long run."""
+    shopify_burst: int = Field(default=40, ge=1)
+    """Requests that the shop allows at once."""
+    order_lookups: bool = True
+    """Whether orders are looked up for a reply at all; without, it asks for the order number."""
+
     openai_base_url: str | None = None
     openai_api_key: SecretStr = SecretStr("")
     openai_model: str = "gpt-5-mini"
     openai_deadline: float = Field(default=10.0, gt=0)
-    """Total seconds for a classification by the model, all attempts together."""
+    """Total seconds for a classification by the model, waiting and all attempts together."""
+    openai_requests: int = Field(default=500, ge=1)
+    """Requests per minute that the model's account allows."""
+    openai_tokens: int = Field(default=200_000, ge=1)
+    """Tokens per minute that the model's account allows."""
     classify_concurrency: int = Field(default=16, ge=1)
 
     @property
-    def vendor_rate(self) -> float:
-        """Requests per second that the helpdesk allows in the long run."""
-        return self.vendor_budget / self.vendor_window
+    def our_share(self) -> float:
+        """The part of each vendor's budget that is automation's."""
+        return 1 - self.vendor_kept_share
 
 
 def load_settings() -> Settings:

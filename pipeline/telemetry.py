@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
 
@@ -26,6 +26,10 @@ def _counter(name: str, text: str, *labels: str) -> Counter:
 
 def _histogram(name: str, text: str, *labels: str) -> Histogram:
     return Histogram(f"switchboard_{name}", text, labels, registry=REGISTRY, buckets=_SECONDS)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"switchboard_{name}", text, labels, registry=REGISTRY)
 
 
 INGRESS_REQUESTS = _counter(
@@ -48,6 +52,20 @@ VENDOR_SECONDS = _histogram("vendor_request_seconds", "Time of one vendor call."
 GATE_CLOSED = _counter(
     "rate_limit_closed_seconds_total", "Seconds that a vendor's gate was closed.", "vendor"
 )
+GATE_CLOSED_UNTIL = _gauge(
+    "rate_limit_closed_until_seconds",
+    "Unix time until which a vendor's gate is closed; 0 = opened by hand.",
+    "vendor",
+)
+GATE_WAITING = _gauge(
+    "rate_limit_waiting", "Calls of this process that wait for a vendor's gate.", "vendor"
+)
+PARKED = _counter("parked_total", "Pieces of work parked, by tier and reason.", "tier", "reason")
+SHED = _counter("shed_total", "Optional calls left out, by kind and reason.", "what", "reason")
+MODEL_CONCURRENCY = _gauge(
+    "model_concurrency", "Calls that the model may have in hand, as far as it has shown."
+)
+STALE = _counter("parked_copies_total", "Copies of parked work that went on without them.")
 DUPLICATES = _counter("duplicates_total", "Webhooks seen before.", "key_strength")
 
 

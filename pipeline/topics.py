@@ -19,6 +19,7 @@ from pipeline.domain.events import (
     Message,
     Withheld,
 )
+from pipeline.domain.parking import TIERS
 
 MAX_MESSAGE_BYTES = 1_048_588
 """Kafka's own default; the ingress takes bodies up to a quarter of it."""
@@ -96,9 +97,20 @@ REQUESTED = _topic(
     "actions.requested",
     key="conversation id",
     value=ActionRequest,
-    writers=("classify",),
+    writers=("classify", "parking"),
     readers=("act",),
 )
+PARKED = {
+    tier: _topic(
+        f"actions.parked-{tier}",
+        key="conversation id",
+        value=ActionRequest,
+        writers=("act",),
+        readers=("parking",),
+    )
+    for tier, _ in TIERS
+}
+"""One topic per tier: see `pipeline.stream.parking`."""
 WITHHELD = _topic(
     "actions.withheld",
     key="conversation id",
@@ -160,6 +172,7 @@ ALL: tuple[TopicSpec, ...] = (
     RECEIVED,
     ACCEPTED,
     REQUESTED,
+    *PARKED.values(),
     WITHHELD,
     QUARANTINED,
     AUDIT,

@@ -205,8 +205,9 @@ class Richpanel:
     def order(self, request: Request, _: Any) -> Response:
         """An order by its ids."""
         for order in self.orders.values():
-            if order["orderId"] == request.path_params["order"]:
-                return answer(200, order)
+            if order["orderId"] == request.path_params["order"] and not order.get("onlyAtShop"):
+                ours = {"orderNumber", "onlyAtShop"}
+                return answer(200, {key: order[key] for key in order.keys() - ours})
         return answer(404, {"message": "no such order"})
 
     # -- writes -------------------------------------------------------------------------------

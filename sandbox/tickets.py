@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ CHANNELS = (
 SPECIAL_EVERY = 25
 """Of each 25 tickets one is closed, one was answered by a human, one is a VIP's, one is to be
 ignored; one message is serious and one has several intents."""
+
+ONLY_AT_SHOP_EVERY = 7
+"""Of each 7 tickets' orders one is known to the shop alone, though the helpdesk links it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _sample(
     }
     order = None
     if rng.random() < 0.5:  # noqa: PLR2004 - half of the tickets have a linked order
-        order = _order(f"{run}-{number}")
+        order = _order(f"{run}-{number}", number)
     return Sample(ticket, order, message_id, text, intent, tags)
 
 
@@ -110,10 +114,13 @@ def _comment(
     }
 
 
-def _order(name: str) -> dict[str, Any]:
+def _order(name: str, number: int) -> dict[str, Any]:
+    digest = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
     return {
-        "orderId": f"o-{name}",
+        "orderId": str(5_000_000_000_000 + int(digest, 16)),
         "appClientId": "shop-1",
+        "orderNumber": 1000 + number,
+        "onlyAtShop": number % ONLY_AT_SHOP_EVERY == 0,
         "fulfillmentStatus": "fulfilled",
         "statusUrl": f"https://shop.example.com/orders/{name}",
         "fulfillment": [

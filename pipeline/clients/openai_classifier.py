@@ -2,7 +2,8 @@
 
 What a failure is called (`VendorError.code`), and whether a second attempt may mend it:
 
-    timeout, unreachable, http_5xx, http_429          Transient (429: RateLimited)
+    timeout, unreachable, http_5xx                    Transient
+    http_429                                          RateLimited, and no second attempt
     garbage, no_content, invalid_json, wrong_shape,
     intent_not_allowed, confidence_not_allowed        Transient: the model may do better
     refusal, truncated, content_filter, http_4xx      Permanent: it would say the same
@@ -29,7 +30,15 @@ from pipeline.domain.breaker import CircuitBreaker
 from pipeline.domain.redaction import redact
 from pipeline.domain.retry import retry_after_seconds
 from pipeline.domain.taxonomy import Confidence, Intent
-from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
+from pipeline.ports import (
+    Meter,
+    ModelAnswer,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unmetered,
+    VendorError,
+)
 from pipeline.settings import Settings
 from pipeline.telemetry import VENDOR_REQUESTS, VENDOR_SECONDS
 
@@ -92,7 +101,8 @@ class OpenAIClassifier:
     Args:
         client: with `max_retries` 0; all patience is spent here, inside one deadline.
         model: its name.
-        deadline: total seconds of `classify`, both attempts and the wait between them together.
+        deadline: total seconds of `classify`, both attempts together.
+        meter: is told of every request.
         clock: monotonic seconds.
         now: unix seconds, for ``Retry-After`` as a date.
     """
@@ -103,6 +113,7 @@ class OpenAIClassifier:
         *,
         model: str,
         deadline: float,
+        meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -116,22 +127,26 @@ class OpenAIClassifier:
             **_reasoning(model),
         }
         self._deadline = deadline
+        self._meter = meter or Unmetered()
         self._clock = clock
         self._now = now
         self._breaker = CircuitBreaker()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The model that the settings name."""
+    def from_settings(
+        cls, settings: Settings, *, deadline: float | None = None, meter: Meter | None = None
+    ) -> Self:
+        """The model that the settings name; `deadline` None = theirs."""
+        deadline = deadline or settings.openai_deadline
         client = AsyncOpenAI(
             # The client refuses to start without any key; servers of one's own need none.
             api_key=settings.openai_api_key.get_secret_value() or "none",
             base_url=settings.openai_base_url,
             max_retries=0,
-            timeout=settings.openai_deadline,
+            timeout=deadline,
             http_client=DefaultAioHttpClient(),
         )
-        return cls(client, model=settings.openai_model, deadline=settings.openai_deadline)
+        return cls(client, model=settings.openai_model, deadline=deadline, meter=meter)
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -176,11 +191,12 @@ class OpenAIClassifier:
             async with asyncio.timeout(self._deadline):
                 try:
                     return await self._attempt(content)
-                except Transient as error:
-                    wait = error.retry_after if isinstance(error, RateLimited) else 0.0
-                    if self._clock() + wait + SECOND_ATTEMPT_SECONDS > ends:
+                except RateLimited:
+                    # Nobody sleeps through a 429: the gate closes and the rules decide.
+                    raise
+                except Transient:
+                    if self._clock() + SECOND_ATTEMPT_SECONDS > ends:
                         raise
-                await asyncio.sleep(wait)
                 return await self._attempt(content)
         except TimeoutError:
             VENDOR_REQUESTS.labels("openai", "timeout").inc()
@@ -218,6 +234,8 @@ class OpenAIClassifier:
         except openai.OpenAIError:
             VENDOR_REQUESTS.labels("openai", "unreachable").inc()
             raise Transient("unreachable") from None
+        finally:
+            self._meter.spent()
         VENDOR_REQUESTS.labels("openai", "2xx").inc()
         return response.content
 

@@ -17,7 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.clients.vendor_http import VendorHttp
 from pipeline.domain.permit import EMAIL_CHANNELS
-from pipeline.ports import Comment, Permanent, TicketState, Transient
+from pipeline.ports import (
+    Comment,
+    LinkedOrder,
+    Meter,
+    Order,
+    Permanent,
+    TicketState,
+    Transient,
+    Unmetered,
+)
 from pipeline.settings import Settings
 
 _DIRECTORY_SECONDS = 3600.0
@@ -53,6 +62,20 @@ class _Via(_Wire):
     channel: str = "unknown"
 
 
+class _Tracking(_Wire):
+    tracking_url: str | None = Field(default=None, alias="trackingUrl")
+
+
+class _Fulfillment(_Wire):
+    tracking: list[_Tracking] | None = None
+
+
+class _Order(_Wire):
+    fulfillment_status: str | None = Field(default=None, alias="fulfillmentStatus")
+    status_url: str | None = Field(default=None, alias="statusUrl")
+    fulfillment: list[_Fulfillment] | None = None
+
+
 class _Ticket(_Wire):
     id: str
     status: str
@@ -75,7 +98,7 @@ class Richpanel:
         key: of the API.
         bot_agent_id: the agent that messages are sent as; None = no email is answered.
         timeout: total seconds of one call.
-        on_remaining: is told how many requests the current window still allows.
+        meter: is told of every request and of what the current window still allows.
         clock: monotonic seconds, for the age of the lists of teams and tags.
         now: unix seconds, for ``Retry-After`` as a date.
     """
@@ -87,34 +110,32 @@ class Richpanel:
         key: str,
         bot_agent_id: str | None,
         timeout: float,
-        on_remaining: Callable[[int], None] | None = None,
+        meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._bot_agent_id = bot_agent_id
-        self._on_remaining = on_remaining
         self._http = VendorHttp(
             vendor="richpanel",
             base_url=base_url,
             headers={"x-richpanel-key": key},
             timeout=timeout,
-            on_response=self._tell_remaining,
+            remaining=_remaining,
+            meter=meter or Unmetered(),
             now=now,
         )
         self._teams = _Directory(lambda: self._list("/v1/teams", "team"), clock)
         self._tags = _Directory(self._tag_ids, clock)
 
     @classmethod
-    def from_settings(
-        cls, settings: Settings, *, on_remaining: Callable[[int], None] | None = None
-    ) -> Self:
+    def from_settings(cls, settings: Settings, *, meter: Meter | None = None) -> Self:
         """The account that the settings name."""
         return cls(
             base_url=settings.richpanel_url,
             key=settings.richpanel_key.get_secret_value(),
             bot_agent_id=settings.bot_agent_id,
             timeout=settings.vendor_timeout,
-            on_remaining=on_remaining,
+            meter=meter,
         )
 
     async def aclose(self) -> None:
@@ -183,15 +204,26 @@ class Richpanel:
             f"/v1/tickets/{_segment(ticket.id)}", {"ticket": {"comment": comment}}
         )
 
-    async def has_linked_order(self, ticket_id: str) -> bool:
-        """Whether an order is linked; an answer without both of its ids counts as none."""
-        order = await self._http.read(f"/v1/order/{_segment(ticket_id)}")
-        return bool(order.get("orderId")) and bool(order.get("appClientId"))
+    async def linked_order(self, ticket_id: str) -> LinkedOrder | None:
+        """The linked order; an answer without both of its ids counts as none."""
+        link = await self._http.read(f"/v1/order/{_segment(ticket_id)}")
+        order, client = link.get("orderId"), link.get("appClientId")
+        return LinkedOrder(str(order), str(client)) if order and client else None
 
-    def _tell_remaining(self, headers: Mapping[str, str]) -> None:
-        remaining = headers.get("X-RateLimit-Remaining", "")
-        if self._on_remaining is not None and remaining.isascii() and remaining.isdecimal():
-            self._on_remaining(int(remaining))
+    async def order(self, linked: LinkedOrder) -> Order | None:
+        """What is known of the order; its number is not among it."""
+        path = f"/v1/order/{_segment(linked.app_client_id)}/{_segment(linked.order_id)}"
+        try:
+            order = _Order.model_validate(await self._http.read(path))
+        except ValidationError:
+            raise Transient("garbage_order") from None
+        except Permanent as error:
+            if error.code == "http_404":
+                return None
+            raise
+        tracked = (t.tracking_url for part in order.fulfillment or [] for t in part.tracking or [])
+        url = next((url for url in tracked if url), order.status_url)
+        return Order(number=None, status=order.fulfillment_status, tracking_url=url)
 
     async def _tag_names(self, tags: list[Any]) -> frozenset[str]:
         """Names of `tags`, which come as names, as ids or as objects with both."""
@@ -250,6 +282,12 @@ class _Directory:
 
     def _lacks(self, wanted: frozenset[str], entries: dict[str, str]) -> bool:
         return bool(wanted - self._sought - entries.keys() - set(entries.values()))
+
+
+def _remaining(headers: Mapping[str, str]) -> int | None:
+    """What ``X-RateLimit-Remaining`` says; None where it says nothing usable."""
+    said = headers.get("X-RateLimit-Remaining", "")
+    return int(said) if said.isascii() and said.isdecimal() else None
 
 
 def _segment(value: str) -> str:

@@ -24,7 +24,7 @@ import orjson
 from yarl import URL
 
 from pipeline.domain.retry import retry_after_seconds
-from pipeline.ports import Ambiguous, Permanent, RateLimited, Transient, VendorError
+from pipeline.ports import Ambiguous, Meter, Permanent, RateLimited, Transient, VendorError
 from pipeline.telemetry import VENDOR_REQUESTS, VENDOR_SECONDS
 
 # Below the five seconds after which common servers close an idle connection: a write that
@@ -77,7 +77,8 @@ class VendorHttp:
         base_url: where the vendor is.
         headers: sent with every call; holds the key.
         timeout: total seconds of one call: connect, send and read together.
-        on_response: is given the headers of every response.
+        remaining: reads from a response's headers how many requests the vendor still allows.
+        meter: is told of every request and of what remains.
         now: unix seconds, for ``Retry-After`` as a date.
     """
 
@@ -88,12 +89,14 @@ class VendorHttp:
         base_url: str,
         headers: Mapping[str, str],
         timeout: float,
-        on_response: Callable[[Mapping[str, str]], None],
+        remaining: Callable[[Mapping[str, str]], int | None],
+        meter: Meter,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._vendor = vendor
         self._timeout = timeout
-        self._on_response = on_response
+        self._remaining = remaining
+        self._meter = meter
         self._now = now
         self._base_url = base_url.rstrip("/")
         self._http = aiohttp.ClientSession(
@@ -150,7 +153,12 @@ class VendorHttp:
             raise self._counted("unsendable", Permanent("unsendable")) from error
         except aiohttp.ClientError as error:
             raise self._counted("broken", lost("broken")) from error
-        self._on_response(answer.headers)
+        finally:
+            self._meter.spent()
+        remaining = self._remaining(answer.headers)
+        # A 429 closes the gate and says for how long; "0 left" would hold for a whole window more.
+        if remaining is not None and answer.status != _TOO_MANY_REQUESTS:
+            self._meter.remaining(remaining)
         failure = self._failure(answer, lost)
         if failure is not None:
             raise self._counted(status_class(answer.status), failure)

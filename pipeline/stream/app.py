@@ -75,6 +75,8 @@ class DurableApp(faust.App):  # type: ignore[misc]
             **conf,
         )
         self.durable: list[DurableTable] = []
+        self.assigned: frozenset[int] = frozenset()
+        """The source partitions that this process owns."""
         self.gather = gather
         """Seconds to wait before each fetch, so that batches grow where nobody waits for them."""
 
@@ -88,8 +90,9 @@ class DurableApp(faust.App):  # type: ignore[misc]
 
     def on_stream_assigned(self, partitions: Iterable[int]) -> None:
         """Starts restoring the tables of newly assigned partitions."""
+        self.assigned = frozenset(partitions)
         for table in self.durable:
-            table.assign(partitions)
+            table.assign(self.assigned)
 
     @property
     def is_ready(self) -> bool:

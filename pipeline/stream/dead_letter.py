@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from pipeline.stream.batch import Record
+from pipeline.stream.parking import bare
 from pipeline.stream.producer import Outgoing
 
 
@@ -12,6 +13,8 @@ def dead_letter(
     record: Record, *, stage: str, reason: str, attempt: int = 1, failed_at: float
 ) -> Outgoing:
     """The record for ``<topic>.dlq``: key, value and headers as they were, and why.
+
+    What parking added goes: a letter that is sent again must not look like work that waited.
 
     `reason` is a code without customer text; `failed_at` is unix seconds. The fingerprint groups
     failures of one kind: stage and reason.
@@ -33,6 +36,6 @@ def dead_letter(
         f"{record.topic}.dlq",
         record.key,
         record.value,
-        [*record.headers, *((name, value.encode()) for name, value in added.items())],
+        [*bare(record.headers), *((name, value.encode()) for name, value in added.items())],
         record.partition,
     )

@@ -17,6 +17,8 @@ from agents.act import Acting, attach_act
 from agents.calls import Calls
 from agents.counts import CustomerCounts
 from agents.gate import Gate
+from agents.orders import Orders
+from agents.parked import Parking
 from agents.permits import Permits
 from agents.reply import Lease, Replier
 from pipeline import topics
@@ -27,8 +29,18 @@ from pipeline.domain.ledger import Intent as ReplyIntent
 from pipeline.domain.ledger import Unsettled, intent_key
 from pipeline.domain.permit import Policy
 from pipeline.domain.token_bucket import TokenBucket
-from pipeline.ports import Ambiguous, Comment, Permanent, RateLimited, TicketState, VendorError
+from pipeline.ports import (
+    Ambiguous,
+    Comment,
+    LinkedOrder,
+    Order,
+    Permanent,
+    RateLimited,
+    TicketState,
+    VendorError,
+)
 from pipeline.stream.control import Update, View
+from pipeline.stream.guard import Crash
 from pipeline.stream.stall import StallMonitor
 from tables.ledger import LedgerTable
 from tests.stream.controls import Controls
@@ -62,6 +74,8 @@ class Desk:
     on_ticket: Callable[[], None] = lambda: None
     """Called at each read, after it."""
     on_send: Callable[[], None] = lambda: None
+    linked: LinkedOrder | None = None
+    known_order: Order | None = None
 
     async def ticket(self, ticket_id: str) -> TicketState:
         seen = self.state
@@ -97,8 +111,11 @@ class Desk:
         shown = Comment(f"n{len(self.notes)}", body, is_operator=True, is_note=True)
         self.state = replace(self.state, comments=(*self.state.comments, shown))
 
-    async def has_linked_order(self, ticket_id: str) -> bool:
-        return False
+    async def linked_order(self, ticket_id: str) -> LinkedOrder | None:
+        return self.linked
+
+    async def order(self, linked: LinkedOrder) -> Order | None:
+        return self.known_order
 
 
 def request_for(text: str = "I want a refund", intent: str = "refund_request") -> ActionRequest:
@@ -133,13 +150,16 @@ class Setting:
     unsettled: Unsettled = Unsettled.TRIAGE
     allow_list: tuple[str, ...] = ("*",)
     lease: float = 0.05
+    deadline: float = 1e9
+    on_crash: Crash = crash
 
 
 def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     setting = setting or Setting()
     clock = setting.clock
-    gate = Gate("richpanel", TokenBucket(rate=1000, burst=1000), monotonic=clock)
-    calls = Calls(gate, deadline=60, monotonic=clock, uniform=lambda low, high: 0.0)
+    bucket = TokenBucket(rate=1000, burst=1000)
+    gate = Gate("richpanel", bucket, monotonic=clock, now=clock)
+    calls = Calls(gate, deadline=setting.deadline, now=clock, uniform=lambda low, high: 0.0)
     policy = Policy(("email", "live_chat"), setting.allow_list)
     permits = Permits(
         setting.controls.control, setting.counts, policy=policy, tag_prefix="mw", now=clock
@@ -153,9 +173,11 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     )  # fmt: skip
     work = Acting(
         stage, desk, calls, permits, replier,
+        parking=Parking(stage, now=clock, uniform=lambda low, high: low),
+        orders=Orders(desk, calls, None, calls, is_shed=lambda _: False),
         reply_life=900.0, tag_prefix="mw", now=clock, monotonic=clock,
     )  # fmt: skip
-    return attach_act(stage, work, concurrency=4, on_crash=crash)
+    return attach_act(stage, work, concurrency=4, on_crash=setting.on_crash)
 
 
 @dataclass

@@ -18,14 +18,16 @@ from pipeline.clients.shopify import Shopify
 from pipeline.domain.templates import carries, marked
 from pipeline.ports import (
     Ambiguous,
+    LinkedOrder,
     ModelAnswer,
+    Order,
     Permanent,
     RateLimited,
     TicketState,
     Transient,
     VendorError,
 )
-from sandbox.tickets import labelled_messages
+from sandbox.tickets import labelled_messages, sample_tickets
 
 T = TypeVar("T")
 ACTION = "0123456789abcdef"
@@ -120,6 +122,30 @@ class Sandbox:
                 await model.aclose()
 
         return asyncio.run(play())
+
+
+class Told:
+    """What a client told of its requests."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.left: list[int] = []
+
+    def spent(self) -> None:
+        self.requests += 1
+
+    def remaining(self, count: int) -> None:
+        self.left.append(count)
+
+
+def a_shop(sandbox: Sandbox, meter: Told | None = None) -> Shopify:
+    return Shopify(
+        base_url=sandbox.addresses["shopify"],
+        token=sandbox.addresses["key"],
+        version="2025-10",
+        timeout=5.0,
+        meter=meter,
+    )
 
 
 @pytest.fixture
@@ -270,9 +296,39 @@ def test_a_ticket_that_is_not_there_is_permanent(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_linked_order_is_seen(sandbox: Sandbox, linked: bool) -> None:
-    order = {"orderId": "o-1", "appClientId": "shop-1"} if linked else None
+    order = {"orderId": "17", "appClientId": "shop-1"} if linked else None
     ticket_id = sandbox.seed(f"order-{linked}", order=order)
-    assert sandbox.desk(lambda desk: desk.has_linked_order(ticket_id)) is linked
+    found = sandbox.desk(lambda desk: desk.linked_order(ticket_id))
+    assert found == (LinkedOrder("17", "shop-1") if linked else None)
+
+
+def test_a_linked_order_is_told_by_the_helpdesk_or_by_the_shop_alone(sandbox: Sandbox) -> None:
+    samples = sample_tickets(60, seed=4, run="orders", at=1.0)
+    seeds = [{"ticket": each.ticket, "order": each.order, "messages": 1} for each in samples]
+    url = f"{sandbox.addresses['richpanel']}/_sandbox/tickets"
+    httpx.post(url, json=seeds).raise_for_status()
+    linked = [each for each in samples if each.order is not None]
+    at_shop_only = next(each for each in linked if each.order and each.order["onlyAtShop"])
+    at_desk = next(each for each in linked if each.order and not each.order["onlyAtShop"])
+
+    async def told(desk: Richpanel, ticket_id: str) -> tuple[Order | None, Order | None]:
+        link = await desk.linked_order(ticket_id)
+        assert link is not None
+        shop = a_shop(sandbox)
+        try:
+            return await desk.order(link), await shop.order(link.order_id)
+        finally:
+            await shop.aclose()
+
+    by_desk, by_shop = sandbox.desk(lambda desk: told(desk, at_desk.ticket["id"]))
+    assert by_desk is not None
+    assert by_shop is not None
+    assert by_desk.status == by_shop.status == "fulfilled"
+    assert by_desk.tracking_url == by_shop.tracking_url
+    nothing, by_shop = sandbox.desk(lambda desk: told(desk, at_shop_only.ticket["id"]))
+    assert nothing is None
+    assert by_shop is not None
+    assert by_shop.number is not None
 
 
 @pytest.mark.parametrize(("text", "intent"), labelled_messages()[:200:40])
@@ -304,20 +360,19 @@ def test_a_model_that_fails_says_how(sandbox: Sandbox, fault: dict[str, Any], co
 
 
 def test_an_order_of_the_shop_is_found_by_its_number(sandbox: Sandbox) -> None:
-    sandbox.seed("4711", order={"id": 4711, "name": "#1001", "fulfillment_status": "fulfilled"})
+    order = {"orderId": "4711", "appClientId": "shop-1", "orderNumber": 1001}
+    sandbox.seed("shop", order=order)
+    meter = Told()
 
-    async def play() -> tuple[str, list[int]]:
-        remaining: list[int] = []
-        shop = Shopify(
-            base_url=sandbox.addresses["shopify"],
-            token=sandbox.addresses["key"],
-            version="2025-10",
-            timeout=5.0,
-            on_remaining=remaining.append,
-        )
+    async def play() -> tuple[Order | None, Order | None]:
+        shop = a_shop(sandbox, meter)
         try:
-            return (await shop.order("4711")).name, remaining
+            return await shop.order("4711"), await shop.order("4712")
         finally:
             await shop.aclose()
 
-    assert asyncio.run(play()) == ("#1001", [39])
+    found, missing = asyncio.run(play())
+    assert found == Order("#1001", "unfulfilled", None)
+    assert missing is None
+    assert meter.requests == 2
+    assert all(left in range(40) for left in meter.left)

@@ -3,6 +3,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from pipeline.clients.shopify import Shopify
 from pipeline.ports import (
     Ambiguous,
     Comment,
+    LinkedOrder,
+    Order,
     Permanent,
     RateLimited,
     TicketState,
@@ -215,7 +218,7 @@ def test_an_order_counts_as_linked_only_with_its_ids(order: dict[str, str], link
     said: list[bool] = []
 
     async def act(desk: Richpanel) -> None:
-        said.append(await desk.has_linked_order("T1"))
+        said.append(await desk.linked_order("T1") is not None)
 
     server = acting(act, answer(order))
     assert said == [linked]
@@ -482,8 +485,22 @@ def test_settings_name_the_account_and_the_bot_agent() -> None:
 # --- reports -------------------------------------------------------------------------------
 
 
-def test_what_remains_of_the_budget_is_reported_even_with_a_429() -> None:
-    told: list[int] = []
+@dataclass
+class Told:
+    """What a client told of its requests."""
+
+    requests: int = 0
+    left: list[int] = field(default_factory=list)
+
+    def spent(self) -> None:
+        self.requests += 1
+
+    def remaining(self, count: int) -> None:
+        self.left.append(count)
+
+
+def test_every_request_is_counted_and_what_remains_is_told_unless_a_429_says_when() -> None:
+    told = Told()
 
     async def act(desk: Richpanel) -> None:
         await desk.ticket("T1")
@@ -497,9 +514,9 @@ def test_what_remains_of_the_budget_is_reported_even_with_a_429() -> None:
         answer(ticket_json(), X_RateLimit_Remaining="49"),
         answer({}, 429, X_RateLimit_Remaining="0"),
         answer({}, 404, X_RateLimit_Remaining="many"),
-        on_remaining=told.append,
+        meter=told,
     )
-    assert told == [49, 0]
+    assert told == Told(3, [49])
 
 
 @pytest.mark.parametrize(
@@ -522,7 +539,7 @@ def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) 
 
 
 def shopping(*answers: Answer, order_id: str = "42") -> tuple[Any, Loopback, list[int]]:
-    remaining: list[int] = []
+    told = Told()
 
     async def play() -> tuple[Any, Loopback, list[int]]:
         async with answering(*answers) as server:
@@ -531,10 +548,10 @@ def shopping(*answers: Answer, order_id: str = "42") -> tuple[Any, Loopback, lis
                 token="token",
                 version="2025-10",
                 timeout=5.0,
-                on_remaining=remaining.append,
+                meter=told,
             )
             try:
-                return await shop.order(order_id), server, remaining
+                return await shop.order(order_id), server, told.left
             finally:
                 await shop.aclose()
 
@@ -551,8 +568,7 @@ def test_an_order_of_the_shop_is_read_with_its_tracking() -> None:
     read, server, remaining = shopping(
         answer({"order": order}, X_Shopify_Shop_Api_Call_Limit="32/40")
     )
-    assert (read.id, read.name, read.fulfillment_status) == ("42", "#1001", "fulfilled")
-    assert read.tracking_urls == ("https://track/1",)
+    assert read == Order("#1001", "fulfilled", "https://track/1")
     assert server.requests[0].path == "/admin/api/2025-10/orders/42.json"
     assert server.requests[0].headers["x-shopify-access-token"] == "token"
     assert remaining == [8]
@@ -561,7 +577,7 @@ def test_an_order_of_the_shop_is_read_with_its_tracking() -> None:
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (answer({}, 404), Permanent),
+        (answer({}, 403), Permanent),
         (answer({}, 429), RateLimited),
         (answer({}, 500), Transient),
         (answer({"order": None}), Transient),
@@ -577,5 +593,50 @@ def test_the_shops_failures_are_told_apart_too(reply: Answer, kind: type[VendorE
 
 @pytest.mark.parametrize("order_id", ["", "#1001", "1/../2", "1 2"])
 def test_only_a_number_is_asked_for_at_the_shop(order_id: str) -> None:
-    with pytest.raises(Permanent, match="unusable_id"):
-        shopping(answer({}), order_id=order_id)
+    read, server, _ = shopping(answer({}), order_id=order_id)
+    assert read is None
+    assert server.requests == []
+
+
+def test_an_order_that_the_shop_does_not_know_is_none() -> None:
+    assert shopping(answer({}, 404))[0] is None
+
+
+# --- linked orders -------------------------------------------------------------------------
+
+LINKED = LinkedOrder("5", "shop 1")
+
+
+def telling(*answers: Answer) -> tuple[Order | None, Loopback]:
+    said: list[Order | None] = []
+
+    async def act(desk: Richpanel) -> None:
+        said.append(await desk.order(LINKED))
+
+    server = acting(act, *answers)
+    return said[0], server
+
+
+def test_a_linked_order_is_read_with_its_first_tracking_link() -> None:
+    tracking = [{"trackingNumber": "1"}, {"trackingUrl": "https://track/2"}]
+    order = {"fulfillmentStatus": "fulfilled", "fulfillment": [{}, {"tracking": tracking}]}
+    said, server = telling(answer(order))
+    assert said == Order(None, "fulfilled", "https://track/2")
+    assert server.requests[0].path == "/v1/order/shop%201/5"
+
+
+def test_an_order_without_tracking_has_the_shops_own_page() -> None:
+    said, _ = telling(answer({"fulfillmentStatus": "unfulfilled", "statusUrl": "https://s/5"}))
+    assert said == Order(None, "unfulfilled", "https://s/5")
+
+
+def test_an_order_that_the_helpdesk_does_not_know_is_none() -> None:
+    assert telling(answer({}, 404))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [(answer({}, 403), Permanent), (answer({"fulfillment": "none"}), Transient)],
+)
+def test_an_order_that_cannot_be_read_is_told_apart(reply: Answer, kind: type[VendorError]) -> None:
+    assert type(failing(lambda desk: desk.order(LINKED), reply)) is kind

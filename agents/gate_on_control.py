@@ -1,0 +1,41 @@
+"""A stage's gates on the control topic: one closes, all close."""
+
+from __future__ import annotations
+
+import time
+
+from agents.gate import Gate
+from pipeline.app import Stage
+from pipeline.domain.control_records import GATE_PREFIX, GateRecord
+from pipeline.domain.token_bucket import Bucket
+from pipeline.settings import Settings
+from pipeline.stream.control import Update
+
+
+def make_gate(
+    vendor: str, bucket: Bucket, settings: Settings, stage: Stage, *, starts_alone: bool = True
+) -> Gate:
+    """A vendor's gate with this process's part of `bucket`: its part of the partitions."""
+    key = GATE_PREFIX + vendor
+
+    async def announce(until: float, reason: str) -> None:
+        by = f"{stage.name}-{settings.instance}"
+        record = GateRecord(closed_until=until, by=by, reason=reason)
+        await stage.follower.put([(key, record.to_bytes())])
+
+    gate = Gate(
+        vendor,
+        bucket,
+        monotonic=time.monotonic,
+        now=time.time,
+        part=lambda: len(stage.app.assigned) / settings.partitions,
+        announce=announce,
+        starts_alone=starts_alone,
+    )
+
+    def heard(_: Update) -> None:
+        record = stage.control.gate(vendor)
+        gate.follow(0.0 if record is None else record.closed_until)
+
+    stage.control.view.on_change(key, heard)
+    return gate

@@ -1,0 +1,114 @@
+"""Parking, as a stage sees it: whose turn it is, and putting aside what must wait.
+
+Order, and why: the row that says "this ticket has parked work" and the parked record are durable
+before the record they come of counts as finished; the row goes only after everything about the
+work is durable. A crash in between brings the record again, and `admit` knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agents.patience import Later, Patience
+from pipeline import telemetry, topics
+from pipeline.app import Stage
+from pipeline.domain.parking import (
+    SPREAD,
+    Again,
+    Behind,
+    Queue,
+    Stale,
+    Turn,
+    Waiting,
+    admit,
+    due_after,
+    left,
+    parked,
+    tier_for,
+)
+from pipeline.stream.batch import Assignment, Record
+from pipeline.stream.parking import Parked
+from pipeline.stream.producer import Outgoing
+from tables.parked import ParkedTable
+
+
+@dataclass(frozen=True)
+class Place:
+    """A record whose turn it is, and what it has been through."""
+
+    record: Record
+    assignment: Assignment
+    patience: Patience
+    piece: int
+    lap: int
+    queue: Queue
+
+
+class Parking:
+    """The parked work of one stage. `now` gives unix seconds."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        now: Callable[[], float],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._table = ParkedTable(stage.table, stage.producer)
+        self._now = now
+        self._uniform = uniform
+
+    async def admit(self, record: Record, assignment: Assignment) -> Place | None:
+        """The place of a record that may be worked on now; None when it was put aside.
+
+        Returns only when that is durable: a record without a place is finished.
+        """
+        said = Parked.of(record)
+        piece = record.offset if said is None else said.piece
+        queue = await self._table.queue(assignment.partition, record.key or b"")
+        lap = None if said is None else said.lap
+        patience = Patience(assignment.sleep)
+        if said is not None:
+            patience.failures, patience.since = said.failures, said.since
+        place = Place(record, assignment, patience, piece, lap or 0, queue)
+        match admit(queue, piece, lap, now=self._now()):
+            case Turn():
+                return place
+            case Behind(due=due, lap=next_lap):
+                await self._put(place, due, next_lap, "behind")
+            case Again(due=due, lap=same_lap):
+                await self._put(place, due, same_lap, "again")
+            case Stale():
+                telemetry.STALE.inc()
+        return None
+
+    async def park(self, place: Place, later: Later, *outputs: Outgoing) -> float:
+        """Puts the work aside, together with `outputs`; when it is due (unix seconds)."""
+        due = due_after(self._now(), later.seconds, uniform=self._uniform)
+        await self._put(place, due, place.lap + 1, later.code, *outputs)
+        return due
+
+    async def leave(self, place: Place) -> None:
+        """Everything about the work is durable: the ticket's next piece may have its turn."""
+        if place.lap:
+            queue = left(place.queue, place.piece)
+            await self._table.keep(place.assignment.partition, place.record.key or b"", queue)
+
+    async def _put(
+        self, place: Place, due: float, lap: int, reason: str, *outputs: Outgoing
+    ) -> None:
+        tier = tier_for(due - self._now() - SPREAD)  # jitter must not move it to a longer one
+        record = Parked(
+            place.piece,
+            lap,
+            due,
+            topics.REQUESTED.name,
+            place.patience.failures,
+            place.patience.since,
+            reason,
+        ).record(topics.PARKED[tier].name, place.record)
+        telemetry.PARKED.labels(tier, reason).inc()
+        queue = parked(place.queue, Waiting(piece=place.piece, lap=lap, due=due))
+        key, partition = place.record.key or b"", place.assignment.partition
+        await self._table.keep(partition, key, queue, record, *outputs)

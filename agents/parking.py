@@ -1,0 +1,60 @@
+"""`python -m agents parking`: brings parked work back when it is due. No stage: it decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from agents.status import StatusServer, status_routes
+from pipeline import telemetry, topics
+from pipeline.settings import Settings
+from pipeline.stream.guard import crash
+from pipeline.stream.parking import Scheduler
+from pipeline.stream.producer import Producer
+
+NAME = "parking"
+GROUP = "switchboard-parking"
+"""State: its commits say what has been brought back."""
+
+
+async def serve_parking(
+    settings: Settings, stop: asyncio.Event, on_ready: Callable[[str], None]
+) -> None:
+    """Works until `stop` is set; `on_ready` is told the address of the HTTP side.
+
+    Crashes where only a fresh start mends it.
+    """
+    producer = Producer(
+        settings.bootstrap_servers,
+        client_id=f"switchboard-{NAME}-{settings.instance}",
+        on_fatal=lambda code: crash("producer", code=code),
+    )
+    scheduler = Scheduler(
+        settings.bootstrap_servers,
+        [spec.name for spec in topics.PARKED.values()],
+        group=GROUP,
+        sender=producer,
+        now=time.time,
+        on_brought_back=telemetry.STAGE_RECORDS.labels(NAME).inc,
+    )
+    server = StatusServer(
+        status_routes(lambda: scheduler.is_ready), host=settings.host, port=settings.port
+    )
+    serving = asyncio.create_task(server.serve())
+    working = asyncio.create_task(scheduler.run())
+    working.add_done_callback(_crash_on_failure)
+    while not ((scheduler.is_ready and server.started) or stop.is_set()):  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.05)
+    on_ready(server.url)
+    await stop.wait()
+    scheduler.stop()
+    await working
+    await producer.close()
+    server.should_exit = True
+    await serving
+
+
+def _crash_on_failure(working: asyncio.Task[None]) -> None:
+    if not working.cancelled() and (error := working.exception()) is not None:
+        crash(NAME, error)

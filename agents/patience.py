@@ -1,0 +1,42 @@
+"""How long one plan may be worked on at a time, and what becomes of it when that is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pipeline.domain.parking import INLINE_SECONDS
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Later(Exception):
+    """The plan cannot go on now: it is parked for `seconds`; `code` says what for."""
+
+    def __init__(self, seconds: float, code: str) -> None:
+        super().__init__(code)
+        self.seconds = seconds
+        self.code = code
+
+
+@dataclass
+class Patience:
+    """What one plan has been through; goes with it while it is parked."""
+
+    sleep: Sleep
+    """Waits seconds with the ticket in hand; its errors end the work."""
+    failures: int = 0
+    """Calls that failed, on all laps together."""
+    since: float | None = None
+    """Unix seconds of the first of them."""
+    inline: float = INLINE_SECONDS
+
+    async def wait(self, seconds: float, code: str) -> None:
+        """Waits a short time; `code` says what for.
+
+        Raises:
+            Later: it would take longer than `inline`, so somebody else gets the place meanwhile.
+        """
+        if seconds > self.inline:
+            raise Later(seconds, code)
+        await self.sleep(seconds)

@@ -1,0 +1,144 @@
+"""Work that waits for its time, and the order of a ticket's work while some of it does.
+
+A ticket with parked work has a row: what waits, in the order in which it came. Its head is the
+only piece that may be worked on; everything later waits behind it, so a ticket's messages are
+never handled out of order. The row is durable before the record that waits is given up, and is
+changed only after everything about a piece is durable, so that a crash anywhere leaves at most
+copies, and each copy can be told from the piece itself by its lap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.domain.events import Message
+
+INLINE_SECONDS = 15.0
+"""The longest wait that a worker sits out with a ticket in hand (RELIABILITY R11)."""
+TIERS: tuple[tuple[str, float], ...] = (
+    ("30s", 30.0),
+    ("2m", 120.0),
+    ("10m", 600.0),
+    ("1h", 3600.0),
+)
+"""Name and longest wait in seconds. A tier is read in order, so its head can hold up what is due
+before it; with a tier's waits all of one size that is never longer than the tier itself."""
+SPREAD = 1.0
+"""Seconds of jitter on a wait that many share, such as a closed gate's."""
+BEHIND = 1.0
+"""Seconds after its head that a follower comes back."""
+BEHIND_LEAST = 5.0
+"""Seconds that it stays away at least: a head that is back and waits for budget has no due time
+any more, and a follower must not go round and round meanwhile."""
+
+
+class Waiting(Message):
+    """One piece of parked work: how often it was parked, and when it is due (unix seconds)."""
+
+    piece: int
+    """The offset at which it first came; unlike its later ones it orders it among the others."""
+    lap: int
+    due: float
+
+
+class Queue(Message):
+    """A ticket's parked work, oldest first; the row of its key."""
+
+    waiting: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """It is this piece's turn; `lap` tells how often it was parked."""
+
+    lap: int = 0
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Others are before it: it waits until `due` at least, as its lap number `lap`."""
+
+    due: float
+    lap: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """It was parked before this process knew of it: park it once more, exactly the same."""
+
+    due: float
+    lap: int
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A copy of a piece that went on without it; nothing is to be done."""
+
+
+Admission = Turn | Behind | Again | Stale
+
+
+def admit(queue: Queue, piece: int, lap: int | None, *, now: float) -> Admission:
+    """What to do with a piece that has just come.
+
+    Args:
+        queue: the row of its ticket.
+        piece: see `Waiting`.
+        lap: how often it was parked by its own word; None where it comes for the first time,
+            or for the first time again after a crash.
+        now: unix seconds.
+    """
+    mine = next((each for each in queue.waiting if each.piece == piece), None)
+    if mine is None:
+        return _newcomer(queue, piece, lap, now)
+    if lap is None:
+        return Again(mine.due, mine.lap)
+    if lap < mine.lap:
+        return Stale()
+    return Turn(lap) if queue.waiting[0] is mine else Behind(_after(queue, now), lap + 1)
+
+
+def _newcomer(queue: Queue, piece: int, lap: int | None, now: float) -> Admission:
+    if lap is not None:
+        return Stale()
+    if not queue.waiting:
+        return Turn()
+    # What came before work that waits has ended, or it would wait there too: a crash before the
+    # commit brought it back, and running it now would undo what came after it.
+    is_old = piece < queue.waiting[-1].piece
+    return Stale() if is_old else Behind(_after(queue, now), 1)
+
+
+def _after(queue: Queue, now: float) -> float:
+    return max(queue.waiting[0].due + BEHIND, now + BEHIND_LEAST)
+
+
+def parked(queue: Queue, piece: Waiting) -> Queue:
+    """The row once `piece` waits: in the place it had, or last."""
+    if any(each.piece == piece.piece for each in queue.waiting):
+        kept = (piece if each.piece == piece.piece else each for each in queue.waiting)
+        return Queue(waiting=tuple(kept))
+    return Queue(waiting=(*queue.waiting, piece))
+
+
+def left(queue: Queue, piece: int) -> Queue:
+    """The row once everything about a piece is durable."""
+    return Queue(waiting=tuple(each for each in queue.waiting if each.piece != piece))
+
+
+def tier_for(seconds: float) -> str:
+    """The shortest tier that holds a wait of `seconds`; the last one takes every longer one."""
+    return next((name for name, longest in TIERS if seconds <= longest), TIERS[-1][0])
+
+
+def due_after(now: float, seconds: float, *, uniform: Callable[[float, float], float]) -> float:
+    """When a piece that must wait `seconds` is due, jitter included; unix seconds like `now`.
+
+    A wait beyond the last tier is cut to it and drawn from its upper half: all who wait for the
+    same far moment would otherwise come back in one second, again and again.
+    """
+    longest = TIERS[-1][1]
+    if seconds > longest:
+        return now + uniform(longest / 2, longest)
+    return now + seconds + uniform(0.0, SPREAD)

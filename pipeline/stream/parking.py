@@ -1,0 +1,207 @@
+"""Parked records: kept on a topic until they are due, then produced back where they came from.
+
+One topic per tier of waiting time, because a partition is read in order: behind a record that is
+due in an hour nothing else would move. The scheduler is a plain consumer with a group of its own
+that holds each partition at its head's due time. It produces back and waits for the
+acknowledgement before it commits, so a kill -9 in between makes copies and loses nothing; who
+takes the records tells a copy from the record itself by piece and lap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
+
+from pipeline.stream.batch import Record
+from pipeline.stream.producer import Headers, Outgoing, Sender
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "sb-parked-"
+DUE, BACK_TO, PIECE, LAP, FAILURES, SINCE, REASON = (
+    _PREFIX + name for name in ("due", "to", "piece", "lap", "attempt", "first-failed-at", "reason")
+)
+HELD_RECORDS = 500
+"""Records of one partition in memory at once."""
+LONGEST_SLEEP = 1.0
+"""Seconds; new records and a stop are noticed at least this often."""
+
+
+class NotParked(Exception):
+    """A record on a parking topic does not say where it belongs; somebody else wrote it."""
+
+
+@dataclass(frozen=True)
+class Parked:
+    """What a parked record says of itself in its headers.
+
+    `piece` is the offset at which it first came and `lap` how often it has been parked; `due` and
+    `since` (the first failure; None = none yet) are unix seconds.
+    """
+
+    piece: int
+    lap: int
+    due: float
+    back_to: str
+    failures: int = 0
+    since: float | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, record: Record) -> Parked | None:
+        """What `record` says, None where it was never parked."""
+        said = {key: value.decode() for key, value in record.headers if key.startswith(_PREFIX)}
+        if PIECE not in said:
+            return None
+        return cls(
+            piece=int(said[PIECE]),
+            lap=int(said[LAP]),
+            due=float(said[DUE]),
+            back_to=said[BACK_TO],
+            failures=int(said[FAILURES]),
+            since=float(said[SINCE]) if SINCE in said else None,
+            reason=said[REASON],
+        )
+
+    def record(self, topic: str, record: Record) -> Outgoing:
+        """`record` as it waits on `topic`: key, value and its own headers untouched."""
+        said = {
+            DUE: f"{self.due:.3f}",
+            BACK_TO: self.back_to,
+            PIECE: str(self.piece),
+            LAP: str(self.lap),
+            FAILURES: str(self.failures),
+            REASON: self.reason,
+        }
+        if self.since is not None:
+            said[SINCE] = f"{self.since:.3f}"
+        headers = [*bare(record.headers), *((key, value.encode()) for key, value in said.items())]
+        return Outgoing(topic, record.key, record.value, headers, record.partition)
+
+
+def bare(headers: Headers) -> Headers:
+    """Headers without those of parking: a record that leaves for good must not look parked."""
+    return [(key, value) for key, value in headers if not key.startswith(_PREFIX)]
+
+
+class Scheduler:
+    """Brings parked records back when they are due; `now` gives unix seconds."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topics: Sequence[str],
+        *,
+        group: str,
+        sender: Sender,
+        now: Callable[[], float],
+        on_brought_back: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._bootstrap = bootstrap_servers
+        self._topics = topics
+        self._group = group
+        self._sender = sender
+        self._now = now
+        self._held: dict[TopicPartition, deque[Record]] = {}
+        self._consumer: Any = None
+        self._stop = asyncio.Event()
+        self._on_brought_back = on_brought_back
+
+    async def run(self) -> None:
+        """Works until `stop`.
+
+        Raises:
+            DeliveryError: what is due cannot be produced; nothing of it is committed.
+            KafkaError: the broker cannot be read.
+        """
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            max_poll_records=HELD_RECORDS,
+        )
+        self._consumer.subscribe(self._topics, listener=_Forget(self._held))
+        await self._consumer.start()
+        try:
+            while not self._stop.is_set():
+                await self._bring_back()
+                await self._take()
+        finally:
+            await self._consumer.stop()
+
+    def stop(self) -> None:
+        """Ends `run` within `LONGEST_SLEEP` seconds."""
+        self._stop.set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the group has given it partitions."""
+        return self._consumer is not None and bool(self._consumer.assignment())
+
+    async def _take(self) -> None:
+        """Fetches for partitions that hold nothing; sleeps until a head is due otherwise."""
+        due = [_due(records[0]) for records in self._held.values()]
+        seconds = min([LONGEST_SLEEP, *(max(0.0, at - self._now()) for at in due)])
+        fetched = await self._consumer.getmany(timeout_ms=math.ceil(seconds * 1000))
+        for where, records in fetched.items():
+            if where in self._consumer.assignment():
+                self._held[where] = deque(records)
+                self._consumer.pause(where)
+
+    async def _bring_back(self) -> None:
+        now = self._now()
+        for where, records in list(self._held.items()):
+            ready = []
+            while records and _due(records[0]) <= now:
+                ready.append(records.popleft())
+            if ready:
+                await self._sender.send([_returned(record) for record in ready])
+                self._on_brought_back(len(ready))
+                await self._commit(where, ready[-1].offset + 1)
+            if not records and self._held.get(where) is records:
+                del self._held[where]
+                self._consumer.resume(where)
+
+    async def _commit(self, where: TopicPartition, offset: int) -> None:
+        try:
+            await self._consumer.commit({where: offset})
+        except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
+            # Somebody else has the partition now and brings the same records back once more.
+            log.warning("parked records come back twice", extra={"fields": {"topic": where.topic}})
+
+
+class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Drops what is held when the group changes: the fetch begins anew at the commit."""
+
+    def __init__(self, held: dict[TopicPartition, deque[Record]]) -> None:
+        self._held = held
+
+    def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
+        self._held.clear()
+
+    def on_partitions_assigned(self, _: Iterable[TopicPartition]) -> None:
+        self._held.clear()
+
+
+def _due(record: Record) -> float:
+    said = Parked.of(record)
+    return said.due if said is not None else 0.0
+
+
+def _returned(record: Record) -> Outgoing:
+    """The record for the topic it came from; its headers still tell what it has been through."""
+    said = Parked.of(record)
+    if said is None:
+        raise NotParked(record.topic, record.partition, record.offset)
+    return Outgoing(said.back_to, record.key, record.value, record.headers, record.partition)

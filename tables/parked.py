@@ -1,0 +1,32 @@
+"""Conversation -> its work that waits for its time, oldest first. Rows of `act`'s ledger table.
+
+A ticket with a row here has parked work, and everything that comes for it later waits behind it.
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.parking import Queue
+from pipeline.stream.producer import Outgoing, Sender
+from pipeline.stream.table import DurableTable
+
+PREFIX = b"parked:"
+"""Keeps the rows apart from the ledger's, whose keys are hex digits."""
+
+
+class ParkedTable:
+    """Typed rows over the durable table."""
+
+    def __init__(self, table: DurableTable, producer: Sender) -> None:
+        self.table = table
+        self._producer = producer
+
+    async def queue(self, partition: int, key: bytes) -> Queue:
+        """What waits for `key`; waits for the partition's restore."""
+        await self.table.ready(partition)
+        row = self.table.get(partition, PREFIX + key)
+        return Queue() if row is None else Queue.parse(row)
+
+    async def keep(self, partition: int, key: bytes, queue: Queue, *outputs: Outgoing) -> None:
+        """Makes the row and `outputs` durable; an empty row is removed."""
+        row = queue.to_bytes() if queue.waiting else None
+        await self.table.commit(partition, {PREFIX + key: row}, self._producer, outputs=outputs)

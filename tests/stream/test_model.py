@@ -1,0 +1,91 @@
+"""The model behind its gate: classification never waits for a vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from agents.gate import Gate
+from agents.model import GatedClassifier
+from pipeline.domain.concurrency import AdaptiveLimit
+from pipeline.domain.token_bucket import WindowBucket
+from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
+
+
+@dataclass
+class Model:
+    """A model that answers as scripted, when it is let."""
+
+    answers: list[VendorError] = field(default_factory=list)
+    asked: int = 0
+    go: asyncio.Event | None = None
+
+    async def classify(self, text: str, *, channel: str) -> ModelAnswer:
+        self.asked += 1
+        if self.go is not None:
+            await self.go.wait()
+        if self.answers:
+            raise self.answers.pop(0)
+        return ModelAnswer("refund_request", "high", "m", 0.1, 100, "p")
+
+
+def gated(model: Model, *, tokens: float = 1e6, most: int = 4) -> GatedClassifier:
+    clock = asyncio.get_running_loop().time
+    requests = WindowBucket(limit=1000, window=60)
+    gate = Gate("openai", requests, monotonic=clock, now=clock, starts_alone=False)
+    return GatedClassifier(
+        model, gate, WindowBucket(limit=tokens, window=60), AdaptiveLimit(most=most),
+        within=0.02, monotonic=clock,
+    )  # fmt: skip
+
+
+async def code(classifier: GatedClassifier) -> str:
+    try:
+        return (await classifier.classify("words", channel="email")).intent
+    except VendorError as error:
+        return error.code
+
+
+def test_the_first_429_leaves_everything_after_it_to_the_rules() -> None:
+    async def play() -> tuple[list[str], int]:
+        model = Model([RateLimited("http_429", 60.0)])
+        classifier = gated(model)
+        return [await code(classifier) for _ in range(3)], model.asked
+
+    assert asyncio.run(play()) == (["http_429", "gate_closed", "gate_closed"], 1)
+
+
+def test_tokens_are_spent_once_they_are_known() -> None:
+    async def play() -> list[str]:
+        classifier = gated(Model(), tokens=150)
+        return [await code(classifier) for _ in range(3)]
+
+    assert asyncio.run(play()) == ["refund_request", "refund_request", "over_budget"]
+
+
+@pytest.mark.parametrize(
+    ("error", "room"),
+    [
+        (Transient("http_503"), 2),
+        (Transient("timeout"), 2),
+        (Permanent("refusal"), 4),
+        (Transient("invalid_json"), 4),
+    ],
+)
+def test_a_model_that_is_overloaded_gets_half_and_the_rest_does_not_wait(
+    error: VendorError, room: int
+) -> None:
+    async def play() -> list[str]:
+        model = Model([error], go=asyncio.Event())
+        model.go.set()  # type: ignore[union-attr]
+        classifier = gated(model)
+        await code(classifier)
+        model.go.clear()  # type: ignore[union-attr]
+        tasks = [asyncio.create_task(code(classifier)) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        model.go.set()  # type: ignore[union-attr]
+        return sorted(await asyncio.gather(*tasks))
+
+    assert asyncio.run(play()) == ["busy"] * (5 - room) + ["refund_request"] * room

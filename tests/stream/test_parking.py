@@ -1,0 +1,257 @@
+"""Parked work of the act stage: put aside, brought back, in order, ended once.
+
+The log in memory is the broker and `Lap` the scheduler: what is on the tiers comes back as it
+would, or twice, or late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline import topics
+from pipeline.app import Stage
+from pipeline.domain.events import ActionRequest, Outcome
+from pipeline.ports import Permanent, RateLimited, Transient
+from pipeline.stream.parking import DUE, Parked, bare
+from pipeline.stream.producer import Outgoing
+from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, run_batch
+from tests.stream.test_act_agent import Desk, Setting, acting, request_for
+
+SOURCE = topics.REQUESTED.name
+
+
+def plan_of(event: str) -> ActionRequest:
+    """A plan of ticket t1 whose event is `event`."""
+    request = request_for()
+    steps = tuple(
+        step.model_copy(update={"action_id": (event + step.kind[:3]) * 8}) for step in request.steps
+    )
+    return request.model_copy(update={"event_id": event, "ingress_id": event, "steps": steps})
+
+
+def arrives(event: str, offset: int) -> FakeRecord:
+    return FakeRecord(SOURCE, 0, offset, b"t1", plan_of(event).to_bytes(), (("ce_id", b"x"),))
+
+
+class World:
+    """One act worker, restarted for every batch; its table and the broker's logs stay."""
+
+    def __init__(self, make_stage: Callable[[str], Stage], broker: MemoryBroker) -> None:
+        self._make_stage = make_stage
+        self.broker = broker
+        self.desk = Desk()
+        self.taken = 0
+
+    def work(self, *records: FakeRecord, deadline: float = 1e9) -> None:
+        async def play() -> None:
+            stage = self._make_stage("act")
+            await stage.table.ready(0)
+            agent = acting(stage, self.desk, Setting(deadline=deadline))
+            await run_batch(agent, batch_of(list(records)))
+            await stage.table.close()
+
+        asyncio.run(play())
+
+    @property
+    def parked(self) -> list[Outgoing]:
+        """What was parked since the last look."""
+        tiers = {spec.name for spec in topics.PARKED.values()}
+        there = [record for record in self.broker.sent if record.topic in tiers]
+        fresh, self.taken = there[self.taken :], len(there)
+        return fresh
+
+    @property
+    def rows(self) -> dict[bytes, bytes | None]:
+        """The rows of parked work that are left."""
+        changes = self.broker.logs["rows-changelog", 0]
+        rows = {each.key: each.value for each in changes if (each.key or b"").startswith(b"parked")}
+        return {key: value for key, value in rows.items() if key and value is not None}
+
+    def ends(self) -> list[tuple[str, Outcome]]:
+        return [(a.ingress_id, a.outcome) for a in self.broker.audits() if a.outcome is not None]
+
+
+@pytest.fixture
+def world(make_stage: Callable[[str], Stage], memory_broker: MemoryBroker) -> World:
+    return World(make_stage, memory_broker)
+
+
+def back(parked: Outgoing, offset: int) -> FakeRecord:
+    """The parked record as the scheduler produces it."""
+    return FakeRecord(SOURCE, 0, offset, parked.key, parked.value, tuple(parked.headers))
+
+
+def storm(seconds: float = 600.0) -> RateLimited:
+    return RateLimited("http_429", seconds)
+
+
+def test_work_that_must_wait_is_parked_and_nobody_sleeps(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    (parked,) = world.parked
+    assert parked.topic == topics.PARKED["10m"].name
+    assert (parked.key, parked.partition) == (b"t1", 0)
+    assert parked.value == plan_of("a").to_bytes()
+    assert parked.headers[0] == ("ce_id", b"x")
+    said = Parked.of(back(parked, 1))
+    assert said is not None
+    assert (said.piece, said.lap, said.failures, said.reason) == (0, 1, 1, "http_429")
+    assert 1500 < said.due < 1700  # the test's clock began at 1000
+    assert said.since is not None
+    assert world.ends() == []
+    assert [audit.what for audit in world.broker.audits()] == ["parked"]
+    assert world.desk.replies == []
+
+
+def test_it_comes_back_is_done_and_leaves_no_row(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    assert world.rows
+    world.work(back(world.parked[0], 1))
+    assert world.ends() == [("a", Outcome.ACTED)]
+    assert len(world.desk.replies) == 1
+    assert world.rows == {}
+
+
+def test_later_work_of_the_ticket_waits_behind_it_and_keeps_the_order(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    assert Parked.of(back(second, 3)).reason == "behind"  # type: ignore[union-attr]
+    # The follower is back first: it is not its turn, so it waits for another lap.
+    world.work(back(second, 2))
+    (again,) = world.parked
+    world.work(back(first, 3), back(again, 4))
+    assert [ingress for ingress, _ in world.ends()] == ["a", "b"]
+    assert world.rows == {}
+
+
+def test_another_tickets_work_is_not_held_up(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    other = FakeRecord(SOURCE, 0, 2, b"t2", plan_of("o").to_bytes())
+    world.work(arrives("b", 1), other)
+    assert [ingress for ingress, _ in world.ends()] == ["o"]
+    assert len(world.rows) == 1
+
+
+def test_a_copy_of_what_has_ended_does_nothing(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    (parked,) = world.parked
+    world.work(back(parked, 1), back(parked, 2))
+    world.work(back(parked, 2))
+    assert world.ends() == [("a", Outcome.ACTED)]
+    assert len(world.desk.replies) == 1
+
+
+def test_a_kill_between_row_and_commit_parks_the_same_lap_again(world: World) -> None:
+    """The original comes again: its row is durable, whether its parked record is nobody knows."""
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    world.work(arrives("a", 0))
+    first, copy = world.parked
+    assert Parked.of(back(copy, 1)).lap == Parked.of(back(first, 1)).lap == 1  # type: ignore[union-attr]
+    world.work(back(first, 1), back(copy, 2))
+    assert world.ends() == [("a", Outcome.ACTED)]
+
+
+def test_a_broker_that_fails_while_parking_leaves_the_work_to_the_next_life(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    crashed: list[str] = []
+
+    async def play() -> None:
+        ended = asyncio.Event()
+
+        def on_crash(where: str, _: BaseException) -> None:
+            crashed.append(where)
+            ended.set()
+
+        stage = world._make_stage("act")
+        await stage.table.ready(0)
+        world.broker.fail_next = True
+        agent = acting(stage, world.desk, Setting(on_crash=on_crash))
+        batch = batch_of([arrives("a", 0)])
+        async with agent.test_context() as running:
+            await running.put(batch)
+            await asyncio.wait_for(ended.wait(), 10)
+        agent.app.consumer._thread.thread_loop.close()
+        assert batch.assignment.watermark.position is None
+        await stage.table.close()
+
+    asyncio.run(play())
+    assert crashed == ["lane"]
+    world.work(arrives("a", 0))
+    assert world.ends() == [("a", Outcome.ACTED)]
+
+
+def test_the_total_deadline_ends_in_a_dead_letter_and_a_tag_that_asks_for_a_human(
+    world: World,
+) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    assert {replace_headers(first)["sb-parked-attempt"]} == {"1"}
+    world.desk.route_failures = [Transient("http_503")]
+    world.work(back(first, 2), back(second, 3), deadline=-1.0)  # it is over
+    assert world.ends() == [("a", Outcome.DEAD_LETTERED), ("b", Outcome.ACTED)]
+    (letter,) = world.broker.on(f"{SOURCE}.dlq")
+    headers = dict(letter.headers)
+    assert headers["sb-reason"] == b"http_503"
+    assert headers["sb-attempt"] == b"2"
+    assert not any(name.startswith("sb-parked-") for name in headers)
+    assert letter.value == plan_of("a").to_bytes()
+    assert "middleware_error_needs_attention" in world.desk.state.tags
+    assert world.rows == {}
+
+
+def replace_headers(record: Outgoing) -> dict[str, str]:
+    return {name: value.decode() for name, value in record.headers}
+
+
+def test_a_permanent_failure_is_marked_on_the_ticket_where_that_is_possible(world: World) -> None:
+    world.desk.route_failures = [Permanent("http_400"), Permanent("http_400")]
+    world.work(arrives("a", 0))
+    assert world.ends() == [("a", Outcome.DEAD_LETTERED)]
+    assert world.desk.state.tags == frozenset()
+
+
+def test_a_reply_that_was_sent_before_the_work_was_parked_is_not_sent_again(world: World) -> None:
+    class Desk429(Desk):
+        """Refuses the tag after the reply, once."""
+
+        async def apply_route(self, ticket: Any, **wanted: Any) -> None:
+            if self.replies and not self.linked:
+                self.linked = object()  # type: ignore[assignment]
+                raise storm()
+            await super().apply_route(ticket, **wanted)
+
+    world.desk = Desk429()
+    world.work(arrives("a", 0))
+    world.work(back(world.parked[0], 1))
+    assert world.ends() == [("a", Outcome.ACTED)]
+    assert len(world.desk.replies) == 1
+    assert "mw-auto-replied" in world.desk.state.tags
+
+
+def test_an_unreadable_plan_that_was_parked_frees_its_ticket(world: World) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    world.work(replace(back(first, 2), value=b"{}"), back(second, 3))
+    assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED, Outcome.ACTED]
+
+
+def test_what_parking_adds_to_a_record_is_taken_off_again() -> None:
+    record = arrives("a", 0)
+    parked = Parked(0, 1, 5.0, SOURCE, 2, 3.0, "x").record("t", record)
+    assert [name for name, _ in parked.headers].count(DUE) == 1
+    assert bare(parked.headers) == list(record.headers)
+    again = Parked(0, 2, 9.0, SOURCE).record("t", back(parked, 7))
+    assert [name for name, _ in again.headers].count(DUE) == 1
+    assert Parked.of(back(again, 8)) == Parked(0, 2, 9.0, SOURCE)
