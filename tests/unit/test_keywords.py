@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.evaluation import Judged, evaluate
-from pipeline.domain.keywords import MAX_TEXT, classify_by_keywords, normalise, tier0
+from pipeline.domain.keywords import classify_by_keywords, tier0
 from pipeline.domain.phrases import RULES, TIER0
+from pipeline.domain.spelling import MAX_TEXT, normalise
 from pipeline.domain.taxonomy import Confidence, Intent, tier_of
 
 EMAILS = [
@@ -71,7 +72,7 @@ def test_an_ordinary_message_is_told(text: str, intent: Intent) -> None:
     assert verdict.reasons
 
 
-@pytest.mark.parametrize("text", ["", "ok thanks", "Hello?", "Good morning, hope you are well"])
+@pytest.mark.parametrize("text", ["", "Hello?", "???", "Good morning, hope you are well"])
 def test_what_says_nothing_is_left_undecided(text: str) -> None:
     assert classify_by_keywords(text) is None
 
@@ -114,7 +115,9 @@ def test_a_not_elsewhere_in_the_sentence_denies_no_wish(text: str, intent: Inten
     ],
 )
 def test_our_own_words_quoted_below_are_not_the_customers(quoted: str) -> None:
-    assert classify_by_keywords(f"Noted with thanks.\n\n{quoted}") is None
+    verdict = classify_by_keywords(f"Noted with thanks.\n\n{quoted}")
+    assert verdict is not None
+    assert (verdict.intent, verdict.reasons) == (Intent.UNKNOWN_OTHER, ("thanks",))
 
 
 def test_tier_0_reads_what_is_quoted_too() -> None:
@@ -196,6 +199,37 @@ def test_the_sample_messages_are_routed_to_the_right_team() -> None:
     team = evaluate(judged)["team"]
     assert team["precision"] >= 0.985
     assert team["share_decided"] >= 0.85
+
+
+def test_of_a_long_message_of_the_customers_own_nothing_is_decided() -> None:
+    story = "It was a rainy day and we went for a walk along the river with the dog. " * 40
+    assert classify_by_keywords(f"Where is my package? {story}") is None
+    assert classify_by_keywords(f"Where is my package?\n\n> {story}") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The lid is cracked. Where is my parcel with the second order?",
+        "You sent me the wrong size. Also, do you ship to Norway?",
+    ],
+)
+def test_two_teams_in_one_message_without_precedence_are_left_undecided(text: str) -> None:
+    assert classify_by_keywords(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("Before I order: what happens if it arrives damaged?", Intent.PRE_PURCHASE_QUESTION),
+        ("Never mind, I found the invoice.", Intent.UNKNOWN_OTHER),
+        ("You charged me twice, please refund one payment", Intent.BILLING_ISSUE),
+    ],
+)
+def test_words_that_belong_to_a_larger_matter_do_not_decide(text: str, intent: Intent) -> None:
+    verdict = classify_by_keywords(text)
+    assert verdict is not None
+    assert verdict.intent is intent
 
 
 def test_every_intent_has_a_rule() -> None:

@@ -1,0 +1,35 @@
+"""Families of words that phrases name with an ``@``."""
+
+from __future__ import annotations
+
+FAMILIES = {
+    "ORDER": "order|orders|purchase|purchases",
+    "PARCEL": "package|packages|parcel|parcels|shipment|shipments|delivery|deliveries|packet|packets|order|orders",
+    "BOX": "box|boxes|package|packages|parcel|parcels|packet|shipment|delivery|order|envelope|bag|set|kit|bundle|carton",
+    "ITEM": "item|items|product|products|article|articles|thing|things|goods|stuff|one|ones|piece|pieces|unit|units|something|book|books|shoes|pair|shirt|dress|set",
+    "PART": "item|items|product|products|article|articles|part|parts|piece|pieces|component*|accessor*|instruction*|manual|screw*|bolt*|cable*|charger*|adapter|lid|lids|cap|insert*|remote|strap|handle|cover|batter*|attachment*|one|some|several",
+    "COUNT": "one|two|three|four|five|six|seven|eight|ten|single|pair|half|#",
+    "CANCEL": "cancel|cancelling|canceling|cancellation|cancellations|cancelation|cancelations|void|abort|scrap|revoke|rescind|annul|call_off|withdraw|undo",
+    "CHANGE": "change|changing|changes|modify*|modifying|edit*|correct|correcting|correction|fix|alter*|amend*|adjust*|switch|switching|swap|swapping",
+    "ADDRESS": "address|addresses|street|street_name|house_number|zip|zip_code|zipcode|postcode|post_code|postal_code|apartment_number|apt|apartment|unit_number|flat_number|flat",
+    "ACCOUNT": "account|accounts|profile|profiles|login|log-in",
+    "MONEY_BACK": "refund*|reimburs*|money_back|rebate|rebates|restitution|compensat*|money_returned|refunding",
+    "PAY": "payment|payments|pay|paying|charge|charges|charged|billing|billed|transaction|transactions|debit*",
+    "TROUBLE": "issue*|problem*|error*|trouble*|fail*|declin*|reject*|refused|incorrect*|mistake*",
+    "PERSON": "human|humans|person|people|someone|somebody|agent|agents|operator|operators|representative|representatives|assistant|assistants|rep|reps|manager|managers|supervisor|supervisors|advisor|adviser",
+    "TALK": "talk*|speak*|spoke|call*|contact*|reach*|chat*|phone|connect*|transfer*",
+    "SUPPORT": "customer_service|customer_services|customer_support|customer_care|customer_assistance|client_service|support_team|help_desk|helpdesk|call_center|call_centre|hotline|help_line|helpline|support_number|free_number|free_phone|phone_support|assistance_number|toll_free_number|toll-free_number|toll_free_phone",
+    "SITE": "website*|web_site|webshop|site|app|checkout|check_out|cart|basket|page|pages|browser|portal|form|button|link|links|store_page",
+    "DIGITAL": "website*|site|app|checkout|page|pages|link|links|browser|portal|code|codes|coupon*|voucher*|promo*|discount*|password|login|account|card|email|emails|tracking|button|form|english|promise*|trust|heart|car|system|gift_card",
+    "CODE": "code|codes|coupon|coupons|voucher|vouchers|promo|promos|promocode|discount|discounts|gift_card|gift_cards|gift_voucher|promotion|promotional|referral|reward*|loyalty_points|points|store_credit|special_offer",
+    "NOT_HERE": "not|never|nothing|nobody|no_one|nowhere|none|empty|missing|gone|no_parcel|no_package|no_box|no_sign|no_delivery|no_idea|no_such|wrong|deny|denies|another|stolen|different",
+    "CARRIER": "courier|carrier|driver|ups|usps|fedex|dhl|dpd|hermes|evri|royal_mail|postman|mailman|post_office|amazon|tracking|tracker|status|app|website|system|notification|text|email",
+    "DAMAGE": "damag*|fractured|broken|cracked|crack|cracks|shatter*|smashed|torn|ripped|dent|dents|dented|leaking|leaked|leaks|leaky|leaked|defect|defects|defective|faulty|crushed|scratched|scratches|chipped|snapped|stained|mold|moldy|mould|mouldy|melted|spoiled|rotten|warped|frayed|doa|dead_on_arrival|fell_off|came_off|fell_apart|falling_apart|came_apart|come_apart|came_undone|in_pieces|in_bits|malfunction*|flicker*|peeling|shards|squashed|deformed|water_damage",
+    "MAYBE_DAMAGE": "hole|holes|stain|stains|split|bent|tear|tears|loose|dead|died|burnt|burned|burning|noise|noisy|soaked|wet|expired|spilled|spilt|spill|sparking|smoking|scratch|mark|marks|crooked|sticky|stuck|rusty|rust|wobbl*|brown|smell*|misaligned|discolored|faded|upside_down|used|opened|empty",
+    "RECENT": "arrived|arrives|received|receive|came|bought|got|new|brand_new|day|days|week|weeks|month|months|opened|unpacked|unpack|box|package|parcel|first|after|delivered|order|ordered|item|product|took_it_out|unrolled",
+    "CARD_ISSUER": "bank|paypal|visa|mastercard|amex|american_express|klarna|afterpay|card_company|card_issuer|card_provider|card_companies|credit_card|debit_card|issuer|issuing_bank|cardholder|card_holder|hsbc|barclays|lloyds|natwest|santander|monzo|revolut|chase|wells_fargo|citi|citibank|capital_one|bank_of_america|discover|stripe|card_network",
+    "LAWYER": "lawyer|lawyers|attorney|attorneys|solicitor|solicitors|barrister|legal_team|legal_counsel|legal_representative*|legal_department|legal_advice",
+    "WATCHDOG": "trading_standards|attorney_general*|ftc|federal_trade_commission|consumer_protection|consumer_affairs|consumer_court|consumer_forum|consumer_rights|ombudsman|better_business_bureau|bbb|regulator|regulators|authorities|police|data_protection_authority|cma",
+    "SUBSCRIPTION": "subscription*|subscribe|subscribing|newsletter*|news_letter*|newsleter*|newslewtter*|auto-ship*|autoship*|auto_ship|auto-renew*|auto_renew*|autorenew*|auto_deliver*|renewal|renewals|mailing_list|email_list|contact_list|every_month|each_month|monthly_plan|monthly_order|monthly_box|monthly_delivery|monthly_payment*|recurring|marketing_email*|marketing_text*|membership|memberships|free_trial|trial",
+    "PROPERTY": "vegan|waterproof|water_resistant|machine_washable|washable|dishwasher_safe|gluten_free|gluten-free|organic|cruelty_free|cruelty-free|compatible|true_to_size|hypoallergenic|adjustable|rechargeable|handmade|certified|tested|real_leather|real_gold|real_silver|real_silk|solid_wood|cotton|leather|silver|gold|silk|wool|recyclable|refillable|suitable|safe|available|sold_separately|sold_out|big_enough|large_enough|strong_enough|heavy|soft|warm|breathable|scented|food_grade|bpa_free|returnable|included",
+}  # fmt: skip
