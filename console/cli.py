@@ -8,13 +8,14 @@ import sys
 
 import typer
 
-from console import kafka, ledger, mode, topics, withheld
+from console import drill, kafka, ledger, mode, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
 from console.operating import ControlLost
 from console.running import RunError
 from console.scenario import scenario
+from console.serve import serve
 from console.test import run_tests
 from pipeline.lever import Refused
 from pipeline.settings import SettingsError
@@ -50,6 +51,8 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(mode.app, name="mode")
+app.add_typer(drill.app, name="drill")
+app.command()(serve)
 app.command()(scenario)
 app.command()(mode.panic)
 app.command()(mode.recover)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from console.api import told
 from console.operating import Operator, described, operating, who
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
 from pipeline.lever import PATIENCE, Answer
@@ -129,10 +129,8 @@ def _set(
 
     answers: list[Answer] = with_operator(work, known=known)
     if output == "json":
-        told = [
-            {**dataclasses.asdict(each), "acknowledged": each.is_acknowledged} for each in answers
-        ]
-        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        said = [told(each) for each in answers]
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
         for each in answers:
             typer.echo(in_words(each))

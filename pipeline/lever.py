@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline import topics
 from pipeline.control import Control
@@ -17,15 +17,15 @@ from pipeline.domain.events import Audit
 from pipeline.domain.modes import (
     GLOBAL,
     MODE_PREFIX,
+    Change,
     Mode,
     ModeRecord,
     StepTooBig,
     change,
+    mode_key,
 )
 from pipeline.stream.control import Follower
 from pipeline.stream.producer import DeliveryError, Outgoing, Sender
-
-Detail = dict[str, str | int | float | bool]
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,15 @@ class Answer:
     def is_acknowledged(self) -> bool:
         """Whether every live process acts on it."""
         return not self.missing
+
+
+@dataclass(frozen=True)
+class Held:
+    """A hold of one's own, to be released later."""
+
+    key: str
+    record: ModeRecord
+    answer: Answer
 
 
 class Lever:
@@ -112,26 +121,64 @@ class Lever:
                 f"{scope} is at {what.now.value}: raising goes one step at a time, "
                 f"{what.next.value} is next",
             )
+        return await self._carry_out(what, scope, patience, removal_counts=mode > what.was)
+
+    async def hold(self, mode: Mode, *, reason: str, by: str, patience: float = PATIENCE) -> Held:
+        """Holds everything at `mode` or below, beside what others have set, until `release`.
+
+        Unlike `set` it takes nothing away, so its end needs no step by step.
+
+        Raises:
+            DeliveryError: as for `set`.
+        """
+        record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
+        what = Change(mode_key(GLOBAL, self._new_id()), record, (), self.now_at())
+        answer = await self._carry_out(what, GLOBAL, patience, removal_counts=False)
+        return Held(what.key, record, answer)
+
+    async def release(self, held: Held, *, patience: float = PATIENCE) -> Answer:
+        """Takes one's own hold away; what anybody else has set meanwhile stands.
+
+        Raises:
+            DeliveryError: the broker did not acknowledge; the hold may still be there.
+        """
         began = self._monotonic()
-        removals: list[tuple[str, bytes | None]] = [(key, None) for key in what.remove]
-        epoch = await self._follower.put([(what.key, record.to_bytes()), *removals])
-        await self._audit("mode_set", record, scope, what.was, {"epoch": epoch})
+        epoch = await self._follower.put([(held.key, None)])
         missing = await self._confirmations(epoch, patience)
-        answer = Answer(scope, mode, what.was, epoch, self._monotonic() - began, tuple(missing))
+        answer = Answer(
+            GLOBAL, self.now_at(), held.record.mode, epoch, self._monotonic() - began, missing
+        )
+        await self._audit("mode_released", held.record, answer)
+        return answer
+
+    async def _carry_out(
+        self, what: Change, scope: str, patience: float, *, removal_counts: bool
+    ) -> Answer:
+        began = self._monotonic()
+        epoch = await self._follower.put([(what.key, what.put.to_bytes())])
+        # Not in one go with the new hold: should the broker take the second half alone, a scope
+        # would be left without any, which allows everything.
+        try:
+            if what.remove:
+                epoch = await self._follower.put([(key, None) for key in what.remove])
+        except DeliveryError as error:
+            if removal_counts:
+                raise
+            log.warning("old holds stay", extra={"fields": {"code": error.code}})
+        written = Answer(scope, what.put.mode, what.was, epoch, self._monotonic() - began, ())
+        audit = asyncio.create_task(self._audit("mode_set", what.put, written))
+        missing = await self._confirmations(epoch, patience)
+        answer = replace(written, seconds=self._monotonic() - began, missing=missing)
         ended = "mode_acknowledged" if answer.is_acknowledged else "mode_unacknowledged"
-        told: Detail = {
-            "epoch": epoch,
-            "seconds": round(answer.seconds, 6),
-            "missing": ",".join(missing),
-        }
-        await self._audit(ended, record, scope, what.was, told)
+        await audit
+        await self._audit(ended, what.put, answer)
         return answer
 
     def now_at(self, scope: str = GLOBAL) -> Mode:
         """A scope's own mode as known now; `Mode.STOP` when nothing is."""
         return self._control.own_mode(scope)
 
-    async def _confirmations(self, epoch: int, patience: float) -> list[str]:
+    async def _confirmations(self, epoch: int, patience: float) -> tuple[str, ...]:
         view = self._control.view
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -140,28 +187,26 @@ class Lever:
                     lambda: view.position > epoch and not self._control.unconfirmed(epoch)
                 )
         if view.position <= epoch:
-            return ["(this process cannot read the control topic)"]
-        return self._control.unconfirmed(epoch)
+            return ("(this process cannot read the control topic)",)
+        return tuple(self._control.unconfirmed(epoch))
 
-    async def _audit(
-        self,
-        what: str,
-        record: ModeRecord,
-        scope: str,
-        was: Mode,
-        detail: Detail,
-    ) -> None:
+    async def _audit(self, what: str, record: ModeRecord, answer: Answer) -> None:
         audit = Audit(
             stage="control",
             what=what,
             ingress_id=f"control-{self._new_id()}",
             reason=record.reason,
             detail={
-                "scope": scope, "mode": record.mode.value, "was": was.value, "by": record.by,
-                **detail,
+                "scope": answer.scope,
+                "mode": answer.mode.value,
+                "was": answer.was.value,
+                "by": record.by,
+                "epoch": answer.epoch,
+                "seconds": round(answer.seconds, 6),
+                "missing": ",".join(answer.missing),
             },
             at=self._now(),
-        )  # fmt: skip
+        )
         key = audit.ingress_id.encode()
         try:
             await self._sender.send([Outgoing(topics.AUDIT.name, key, audit.to_bytes())])

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     ingress_ack_timeout: float = Field(default=5.0, gt=0)
     """Seconds the broker has to acknowledge a webhook before the answer is 503."""
 
+    control_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    """Who may use the control API: name -> bearer token; the name is who a change is by."""
     tag_prefix: str = Field(default="mw", pattern=r"^[a-z0-9]{1,16}$")
     reply_channels: tuple[str, ...] = ("live_chat", "email", "email_widget")
     """Channels that get automatic replies."""

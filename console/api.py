@@ -1,0 +1,182 @@
+"""The control API: what the command line does, over HTTP, behind a bearer token.
+
+    GET  /control/state   modes, switches, gates, processes
+    POST /control/mode    {"mode", "reason", "scope"?}, Idempotency-Key compulsory
+
+`POST` answers 200 when every live process has confirmed, 202 with the names in `missing` when
+the change is durable but somebody has not, 400 for what is malformed, 401 without a token, 409
+with a `code` for a key in flight or more than one step up, 422 for a key with another payload,
+503 when the state is not known or the broker does not answer: try again with the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from console.idempotency import Keys, Response, Standing
+from console.operating import Operator, described
+from pipeline.domain.modes import GLOBAL, Mode, is_scope
+from pipeline.lever import Answer, Refused
+from pipeline.stream.producer import DeliveryError
+
+MAX_BODY = 16 * 1024
+MAX_KEY = 200
+UNAVAILABLE = 503
+RETRY_AFTER = {"retry-after": "1"}
+
+
+class ModeChange(BaseModel):
+    """The body of POST /control/mode."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Mode
+    reason: str = Field(min_length=1, max_length=500)
+    scope: str = GLOBAL
+
+
+class ControlApi:
+    """The endpoints; `tokens` are name -> token, and the name is who a change is by."""
+
+    def __init__(self, operator: Operator, tokens: Mapping[str, str]) -> None:
+        self._operator = operator
+        self._digests = {name: _digest(token) for name, token in tokens.items()}
+        self._keys = Keys()
+
+    def app(self) -> Starlette:
+        """The ASGI app."""
+        return Starlette(
+            routes=[
+                Route("/ping", self.ping),
+                Route("/ready", self.ready),
+                Route("/control/state", self._guarded(self.state)),
+                Route("/control/mode", self._guarded(self.set_mode), methods=["POST"]),
+            ]
+        )
+
+    def _guarded(
+        self, work: Callable[[Request, str], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[HttpResponse]]:
+        async def endpoint(request: Request) -> HttpResponse:
+            name = self._who(request.headers.get("authorization", ""))
+            if name is None:
+                return _http(Response(401, {"error": "unauthorized"}))
+            return _http(await work(request, name))
+
+        return endpoint
+
+    def _who(self, authorization: str) -> str | None:
+        scheme, _, token = authorization.partition(" ")
+        given = _digest(token.strip())
+        # Every token is compared, so the time tells neither which one nor how much of it fits.
+        found = [
+            name for name, digest in self._digests.items() if hmac.compare_digest(given, digest)
+        ]
+        return found[0] if found and scheme.lower() == "bearer" else None
+
+    async def ping(self, _: Request) -> HttpResponse:
+        """Lives."""
+        return _http(Response(200, {"ok": True}))
+
+    async def ready(self, _: Request) -> HttpResponse:
+        """Knows the present state."""
+        is_fresh = self._operator.control.is_fresh
+        return _http(Response(200 if is_fresh else 503, {"ready": is_fresh}))
+
+    async def state(self, _: Request, __: str) -> Response:
+        """Everything that stands on the control topic."""
+        return Response(200, described(self._operator.control))
+
+    async def set_mode(self, request: Request, by: str) -> Response:
+        """Sets one scope's mode, once per key."""
+        key = request.headers.get("idempotency-key", "")
+        if not 0 < len(key) <= MAX_KEY:
+            return _error(400, "no_key", f"Idempotency-Key of 1 to {MAX_KEY} characters is needed")
+        try:
+            change = ModeChange.model_validate_json(await _body(request))
+        except ValidationError as error:
+            places = [".".join(map(str, each["loc"])) or "body" for each in error.errors()]
+            return _error(400, "malformed", f"unusable: {', '.join(places)}")
+        if not is_scope(change.scope):
+            return _error(400, "malformed", "unusable: scope")
+        # Another person's key is another key.
+        return await self._once(f"{by}/{key}", change, by)
+
+    async def _once(self, key: str, change: ModeChange, by: str) -> Response:
+        match self._keys.begin(key, change.model_dump_json().encode()):
+            case Standing.IN_FLIGHT:
+                return _error(409, "in_flight", "the first request with this key still runs")
+            case Standing.OTHER_PAYLOAD:
+                return _error(422, "other_payload", "this key was used for another change")
+            case Response() as known:
+                return known
+        response = None
+        try:
+            response = await carry_out(self._operator, change, by)
+        finally:
+            # What a later try may mend is not kept.
+            if response is None or response.status == UNAVAILABLE:
+                self._keys.forget(key)
+            else:
+                self._keys.end(key, response)
+        return response
+
+
+async def carry_out(operator: Operator, change: ModeChange, by: str) -> Response:
+    """Sets the mode and tells how it went."""
+    try:
+        answer = await operator.lever.set(
+            change.mode, scope=change.scope, reason=change.reason, by=by
+        )
+    except Refused as refused:
+        status = UNAVAILABLE if refused.code == "unknown_state" else 409
+        return _error(status, refused.code, str(refused))
+    except DeliveryError as error:
+        return _error(UNAVAILABLE, "not_acknowledged", f"{error}: try again with the same key")
+    return Response(200 if answer.is_acknowledged else 202, told(answer))
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """A change as JSON."""
+    return {
+        "scope": answer.scope,
+        "mode": answer.mode.value,
+        "was": answer.was.value,
+        "epoch": answer.epoch,
+        "seconds": round(answer.seconds, 6),
+        "acknowledged": answer.is_acknowledged,
+        "missing": list(answer.missing),
+    }
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            return b""
+    return body
+
+
+def _error(status: int, code: str, text: str) -> Response:
+    return Response(status, {"code": code, "error": text})
+
+
+def _http(response: Response) -> HttpResponse:
+    headers = RETRY_AFTER if response.status == UNAVAILABLE else None
+    content = orjson.dumps(response.body)
+    return HttpResponse(content, response.status, headers, media_type="application/json")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,89 @@
+"""`./switchboard drill stop`: does the lever work here, today, and how fast?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from console.mode import EXIT_UNACKNOWLEDGED, Output, Patience, with_operator
+from console.operating import Operator, who
+from pipeline.domain.control_records import PROCESS_PREFIX, ProcessRecord
+from pipeline.domain.events import UnreadableValue
+from pipeline.domain.modes import Mode
+from pipeline.lever import PATIENCE
+from pipeline.stream.control import Update
+
+app = typer.Typer(help="Practise: stop.", no_args_is_help=True)
+
+
+@app.command()
+def stop(
+    reason: Annotated[str, typer.Option(help="Why; audited.")] = "drill",
+    output: Output = "table",
+    patience: Patience = PATIENCE,
+) -> None:
+    """Stop everything for a moment, measure flip to last call of each process, and let go again.
+
+    What is due in that moment is withheld. Exit 3 when somebody did not confirm.
+    """
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        return await drilled(operator, reason, patience)
+
+    result = with_operator(work)
+    if output == "json":
+        typer.echo(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
+    else:
+        table = Table("process", "flip to its last call, at most")
+        for name, seconds in result["seconds"].items():
+            table.add_row(name, f"{seconds * 1000:.0f} ms")
+        for name in result["missing"]:
+            table.add_row(name, "[red]has not confirmed[/]")
+        Console().print(table)
+        typer.echo(f"the mode is {result['mode']} again")
+    if result["missing"]:
+        raise typer.Exit(EXIT_UNACKNOWLEDGED)
+
+
+async def drilled(operator: Operator, reason: str, patience: float) -> dict[str, Any]:
+    """One drill: seconds from the flip to each process's confirmation, by the broker's clock.
+
+    A process confirms when its last call has ended, so the figure is an upper bound of its last
+    call. The stop is a hold beside what operators have set: to release it never raises anything
+    that somebody lowered meanwhile, and if this process dies it stays, until `mode set`.
+    """
+    signs: list[tuple[ProcessRecord, float]] = []
+
+    def note(update: Update) -> None:
+        try:
+            signs.append((ProcessRecord.parse(update.value), update.at))
+        except UnreadableValue:
+            return
+
+    operator.control.view.on_change(PROCESS_PREFIX, note)
+    held = await operator.lever.hold(Mode.STOP, reason=reason, by=who(), patience=patience)
+    entry = operator.control.view.get(held.key)
+    seconds = confirmed_after(signs, held.answer.epoch, entry.at) if entry is not None else {}
+    restored = await operator.lever.release(held, patience=patience)
+    missing = {*held.answer.missing, *restored.missing}
+    return {
+        "acknowledged_seconds": held.answer.seconds,
+        "seconds": seconds,
+        "missing": sorted(missing),
+        "mode": restored.mode.value,
+    }
+
+
+def confirmed_after(
+    signs: list[tuple[ProcessRecord, float]], epoch: int, flipped_at: float
+) -> dict[str, float]:
+    """Name -> seconds until its first sign of life that confirms `epoch`."""
+    found: dict[str, float] = {}
+    for record, at in signs:
+        if record.confirmed >= epoch:
+            found.setdefault(record.name, round(max(0.0, at - flipped_at), 3))
+    return dict(sorted(found.items()))
