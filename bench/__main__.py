@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, pipe
-from bench.contestants import PIPE, Contestant
+from bench import chain, pipe, restore
+from bench.contestants import PIPE, RESTORE, Contestant
 
 RESULTS = Path("bench/results")
 WIDTH = 110
@@ -48,6 +48,13 @@ def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, 
                 contestants=chosen(PIPE, asked.only),
                 say=say,
             )
+        case "restore":
+            return restore.measure(
+                keys=asked.keys or restore.KEYS,
+                rounds=asked.rounds or restore.ROUNDS,
+                contestants=chosen(RESTORE, asked.only),
+                say=say,
+            )
         case _:
             return chain.measure()
 
@@ -73,10 +80,19 @@ def table(result: dict[str, Any]) -> Table:
     shown = Table("", *figures, *(f"{name}: ours / its" for name in ratios))
     for name, row in rows.items():
         cells = [f"{row[each]:,.6g}" if each in row else "" for each in figures]
-        if not row["correct"]:
-            cells[0] = "failed: " + "; ".join(row["failed"])
         shown.add_row(name, *cells, *(f"{each.get(name, '')}" for each in ratios.values()))
     return shown
+
+
+def faults(result: dict[str, Any]) -> list[str]:
+    """Who was left out and which rounds failed, a line each."""
+    skipped = [f"{name} is skipped: {why}" for name, why in result.get("skipped", {}).items()]
+    failed = [
+        f"{name} failed: {why}"
+        for name, row in result["contestants"].items()
+        for why in row["failed"]
+    ]
+    return skipped + failed
 
 
 def _is_figure(value: Any) -> bool:
@@ -86,8 +102,9 @@ def _is_figure(value: Any) -> bool:
 def main() -> int:
     """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=["chain", "pipe"])
+    parser.add_argument("name", choices=["chain", "pipe", "restore"])
     parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
+    parser.add_argument("--keys", type=int, help="keys of the changelog (restore)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
     parser.add_argument("--only", action="append", default=[], help="a contestant; may be repeated")
     parser.add_argument("-o", dest="output", choices=["table", "json"], default="table")
@@ -106,6 +123,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:
         Console(width=max(WIDTH, Console().width)).print(table(result))
+        sys.stderr.writelines(f"{line}\n" for line in faults(result))
     return 0 if result["correct"] else 1
 
 

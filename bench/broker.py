@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from bench.contestants import Contestant
 from bench.process import Running
 
 PARTITIONS = 4
@@ -147,10 +147,10 @@ def broker(say: Callable[[str], None]) -> Iterator[Broker]:
     folder = FOLDER / f"kafka-{os.getpid()}"
     command = [sys.executable, "-m", "sandbox.broker", "serve", "--folder", str(folder)]
     try:
-        with Running(command, env={}, folder=Path.cwd(), log=FOLDER / "log/kafka.log") as running:
+        with Running(command, env={}, log=FOLDER / "log/kafka.log") as running:
             said: Mapping[str, Any] = {}
             while not said.get("ready"):
-                said = json.loads(running.line())
+                said = running.said()
                 if "progress" in said:
                     say(said["progress"])
             with contextlib.closing(Broker(said["bootstrap"], running)) as embedded:
@@ -179,3 +179,10 @@ def fresh_folder(name: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder.resolve()
+
+
+def log_of(measurement: str, contestant: Contestant) -> Path:
+    """An empty log file of one contestant."""
+    log = FOLDER / "log" / f"{measurement}-{contestant.name}.log"
+    log.unlink(missing_ok=True)
+    return log

@@ -31,15 +31,9 @@ class Contestant:
 
 
 def _faust(file: str) -> Callable[[], Sequence[str | Path]]:
-    return lambda: [
-        sys.executable,
-        PEERS / file,
-        "--loop",
-        "uvloop",
-        "worker",
-        "--loglevel",
-        "error",
-    ]
+    # Its web server is on by default, on one fixed port.
+    options = ["--quiet", "--loop", "uvloop", "worker", "--without-web", "--loglevel", "error"]
+    return lambda: [sys.executable, PEERS / file, *options]
 
 
 def _script(file: str, *packages: str) -> Callable[[], Sequence[str | Path]]:
@@ -109,4 +103,23 @@ PIPE = (
         "acknowledged before the commit; state not restored, no care for rebalances",
         is_default=False,
     ),
+)
+
+RESTORE = (
+    Contestant(
+        OURS,
+        lambda: [sys.executable, "-m", "bench.workers.restore"],
+        "rows and changelog offset in one write; kept over restarts",
+    ),
+    Contestant(
+        "faust", _faust("faust_restore.py"), "a dict in memory", variant="memory", share=0.06
+    ),
+    Contestant(
+        "faust_rocksdb",
+        _faust("faust_restore.py"),
+        "rows and offset in two writes",
+        variant="rocksdb",
+        share=0.06,
+    ),
+    Contestant("kafka_streams", _java("Restore.java"), "RocksDB with a checkpoint of the offset"),
 )

@@ -51,32 +51,36 @@ def at(samples: Sequence[tuple[float, float]], moment: float) -> float:
 def contestant(rounds: Sequence[Round]) -> dict[str, Any]:
     """One contestant's row: the median of each figure, lowest and highest rate, every round.
 
-    A contestant that failed the gate in any round has no figure.
+    A round that failed the gate has no figure and its reason stands in ``failed``.
     """
+    good = [each for each in rounds if "failed" not in each]
     failed = [each["failed"] for each in rounds if "failed" in each]
-    if failed:
-        return {"correct": False, "failed": failed, "rounds": list(rounds)}
-    row = {
-        name: round(statistics.median(each[name] for each in rounds), 3)
-        for name, value in rounds[0].items()
-        if isinstance(value, int | float)
+    row: dict[str, Any] = {
+        name: round(statistics.median(each[name] for each in good), 3)
+        for name in (good[0] if good else ())
     }
-    rates = [each["rate"] for each in rounds]
-    return {**row, "rate_range": [min(rates), max(rates)], "correct": True, "rounds": list(rounds)}
+    if good:
+        rates = [each["rate"] for each in good]
+        row["rate_range"] = [min(rates), max(rates)]
+    return {**row, "correct": not failed, "failed": failed, "rounds": list(rounds)}
 
 
 def ratios(rounds: Mapping[str, Sequence[Round]], figure: str) -> dict[str, dict[str, float]]:
     """Ours divided by each peer, round by round: median, lowest and highest of these pairs.
 
     Pairs and not medians divided: what slows the machine down for a while slows both of a pair.
+    A pair of which one failed has no ratio.
     """
-    return {
-        peer: _spread([_pair(a, b, figure) for a, b in zip(rounds[OURS], theirs, strict=True)])
+    pairs = {
+        peer: [
+            _pair(a, b, figure)
+            for a, b in zip(rounds.get(OURS, ()), theirs, strict=OURS in rounds)
+            if "failed" not in a and "failed" not in b
+        ]
         for peer, theirs in rounds.items()
         if peer != OURS
-        and OURS in rounds
-        and not any("failed" in each for each in (*rounds[OURS], *theirs))
     }
+    return {peer: _spread(values) for peer, values in pairs.items() if values}
 
 
 def _pair(ours: Round, theirs: Round, figure: str) -> float:

@@ -10,57 +10,38 @@ BENCH_FOLDER (empty, for its state), BENCH_VARIANT.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import records
-from bench.broker import FOLDER, Broker, broker, fresh_folder, wait_until_full
+from bench.broker import Broker, broker, fresh_folder, log_of, wait_until_full
 from bench.contestants import Contestant
-from bench.figures import Round, at, gate, result
+from bench.figures import Round, at, gate
 from bench.process import ProcessError, Running
-from bench.venvs import MissingError
+from bench.rounds import Say, alternate
 
 EVENTS = 500_000
 ROUNDS = 3
 _SKIP = 0.05
-
-Say = Callable[[str], None]
 
 
 def measure(
     *, events: int, rounds: int, contestants: Sequence[Contestant], say: Say
 ) -> dict[str, Any]:
     """Runs every contestant `rounds` times, in turn."""
-    done: dict[str, list[Round]] = {each.name: [] for each in contestants}
-    skipped: dict[str, str] = {}
     with broker(say) as kafka:
         for size in sorted({int(events * each.share) for each in contestants}):
             say(f"preloading {size} events")
             preload(kafka, size)
-        for turn in range(rounds):
-            for each in contestants:
-                if each.name in skipped:
-                    continue
-                say(f"round {turn + 1} of {rounds}: {each.name}")
-                try:
-                    figures = run(kafka, each, int(events * each.share), turn)
-                except MissingError as error:
-                    skipped[each.name] = str(error)
-                    del done[each.name]
-                    say(f"{each.name} is skipped: {error}")
-                else:
-                    done[each.name].append(figures)
-                    say(f"  {figures}")
-    return {
-        "settings": {"events": events, "rounds": rounds, "event_bytes": len(records.value(0))},
-        "skipped": skipped,
-        **result(
-            done,
-            guarantees={each.name: each.guarantee for each in contestants},
-            figures={"rate": "rate", "cpu": "cpu_us"},
-        ),
-    }
+        done = alternate(
+            contestants,
+            rounds,
+            lambda each, turn: run(kafka, each, int(events * each.share), turn),
+            say,
+        )
+    settings = {"events": events, "rounds": rounds, "event_bytes": len(records.value(0))}
+    return {"settings": settings, **done}
 
 
 def source_of(size: int) -> str:
@@ -76,40 +57,42 @@ def preload(kafka: Broker, size: int) -> None:
     kafka.fill(topic, ((records.key(each), records.value(each)) for each in numbers))
 
 
-def run(kafka: Broker, contestant: Contestant, size: int, turn: int) -> dict[str, Any]:
-    """One contestant's round: its figures, or why it has none.
+def run(kafka: Broker, contestant: Contestant, size: int, turn: int) -> Round:
+    """One contestant's round.
 
     Raises:
         MissingError: it cannot take part on this machine.
+        ProcessError: it ended.
     """
     command = contestant.command()
     group = f"bench-{contestant.name.replace('_', '-')}-{turn}"
     output = f"{group}-output"
     kafka.create(output, append_time=True)
     kafka.create(f"{group}-seen-changelog", compact=True)
-    folder = fresh_folder(group)
-    env = {
+    wanted = records.unique(size)
+    env = environment(kafka, contestant, group, source_of(size), fresh_folder(group))
+    try:
+        with Running(command, env=env, log=log_of("pipe", contestant)) as running:
+            wait_until_full(kafka, output, len(wanted), has_ended=lambda: running.has_ended)
+            if running.has_ended:
+                raise ProcessError(running.last_words())
+        return judged(list(kafka.read(output)), wanted, size, running)
+    finally:
+        kafka.delete(f"{group}-")
+
+
+def environment(
+    kafka: Broker, contestant: Contestant, group: str, source: str, folder: Path
+) -> dict[str, str]:
+    """What a contestant is told."""
+    return {
         "BENCH_BROKER": kafka.address,
-        "BENCH_SOURCE": source_of(size),
-        "BENCH_OUTPUT": output,
+        "BENCH_SOURCE": source,
+        "BENCH_OUTPUT": f"{group}-output",
         "BENCH_GROUP": group,
         "BENCH_FOLDER": str(folder),
         "BENCH_VARIANT": contestant.variant,
     }
-    wanted = records.unique(size)
-    log = FOLDER / "log" / f"pipe-{contestant.name}.log"
-    log.unlink(missing_ok=True)
-    try:
-        with Running(command, env=env, folder=Path.cwd(), log=log) as running:
-            wait_until_full(kafka, output, len(wanted), has_ended=lambda: running.has_ended)
-            if running.has_ended:
-                return {"failed": running.last_words()}
-    except ProcessError as error:
-        return {"failed": str(error)}
-    try:
-        return judged(list(kafka.read(output)), wanted, size, running)
-    finally:
-        kafka.delete(f"{group}-")
 
 
 def judged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -74,16 +75,13 @@ class Meter:
 class Running:
     """A started command with its meter; ends with the block that it was started in."""
 
-    def __init__(
-        self, command: Sequence[str | Path], *, env: Mapping[str, str], folder: Path, log: Path
-    ) -> None:
+    def __init__(self, command: Sequence[str | Path], *, env: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         self.began = time.time()
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 list(map(str, command)),
-                cwd=folder,
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -104,18 +102,27 @@ class Running:
     ) -> None:
         self.stop()
 
-    def line(self) -> str:
-        """The next line of its standard output.
+    def said(self, *, timeout: float = 120.0) -> dict[str, Any]:
+        """The next JSON object on its standard output; banners are passed over.
 
         Raises:
-            ProcessError: it ended instead.
+            ProcessError: it ended instead, or said nothing for `timeout` seconds and was killed.
         """
         assert self.process.stdout is not None  # noqa: S101 - piped at the start
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            raise ProcessError(self.last_words())
-        return str(line)
+        late = threading.Timer(timeout, self.kill)
+        late.start()
+        try:
+            for line in self.process.stdout:
+                # Faust puts terminal codes in front.
+                _, brace, rest = line.partition("{")
+                if brace:
+                    found: dict[str, Any] = json.loads(brace + rest)
+                    return found
+            was_late = not late.is_alive()
+        finally:
+            late.cancel()
+        self.process.wait()
+        raise ProcessError(f"said nothing for {timeout:.0f} s" if was_late else self.last_words())
 
     @property
     def has_ended(self) -> bool:

@@ -70,11 +70,10 @@ def test_a_row_has_the_medians_of_its_rounds() -> None:
     assert row["correct"]
 
 
-def test_a_contestant_that_failed_once_has_no_figure() -> None:
+def test_a_failed_round_has_no_figure_and_says_why() -> None:
     row = contestant([{"rate": 10}, {"failed": "1 missing"}])
-    assert not row["correct"]
-    assert "rate" not in row
-    assert row["failed"] == ["1 missing"]
+    assert (row["rate"], row["correct"], row["failed"]) == (10, False, ["1 missing"])
+    assert "rate" not in contestant([{"failed": "1 missing"}])
 
 
 def test_ratios_are_those_of_pairs() -> None:
