@@ -14,8 +14,6 @@ from pipeline.stream.parking import Scheduler
 from pipeline.stream.producer import Producer
 
 NAME = "parking"
-GROUP = "switchboard-parking"
-"""State: its commits say what has been brought back."""
 
 
 async def serve_parking(
@@ -33,7 +31,7 @@ async def serve_parking(
     scheduler = Scheduler(
         settings.bootstrap_servers,
         [spec.name for spec in topics.PARKED.values()],
-        group=GROUP,
+        group=topics.PARKING_GROUP,
         sender=producer,
         now=time.time,
         on_brought_back=telemetry.STAGE_RECORDS.labels(NAME).inc,

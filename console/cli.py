@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from console import drill, kafka, ledger, mode, topics, withheld
+from console import drill, kafka, ledger, limits, mode, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
@@ -50,6 +50,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(limits.app, name="limits")
 app.add_typer(mode.app, name="mode")
 app.add_typer(drill.app, name="drill")
 app.command()(serve)

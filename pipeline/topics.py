@@ -111,6 +111,8 @@ PARKED = {
     for tier, _ in TIERS
 }
 """One topic per tier: see `pipeline.stream.parking`."""
+PARKING_GROUP = "switchboard-parking"
+"""State: its commits say what has been brought back."""
 WITHHELD = _topic(
     "actions.withheld",
     key="conversation id",

@@ -1,11 +1,12 @@
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.events import action_id
-from pipeline.domain.template_texts import TEXTS, TemplateText
+from pipeline.domain.template_texts import TEXTS, TemplateText, UnreadableTemplate, read_texts
 from pipeline.domain.templates import (
     TemplateError,
     carries,
@@ -136,3 +137,20 @@ def test_a_reply_is_known_again_however_the_helpdesk_shows_it(show: object) -> N
 def test_a_reply_is_never_taken_for_another(body: str, other: str) -> None:
     if other[:10] != ACTION[:10] and marker(other) not in body:
         assert not carries(marked(body, ACTION), other)
+
+
+@pytest.mark.parametrize("content", ["", "Hello", "variables: a\nHello", "variables:\n\nHello"])
+def test_a_file_must_say_which_variables_it_uses(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t_x.txt").write_text(content)
+    with pytest.raises(UnreadableTemplate, match=r"t_x\.txt must begin with"):
+        read_texts(tmp_path)
+
+
+def test_a_file_is_a_text_and_its_variables(tmp_path: Path) -> None:
+    (tmp_path / "t_x.txt").write_text("variables: a b\n\nHello $a,\n\nand $b\n")
+    (tmp_path / "t_y.txt").write_text("variables: none\n\nHello\n")
+    (tmp_path / "notes.md").write_text("no template")
+    assert read_texts(tmp_path) == {
+        "t_x": TemplateText("Hello $a,\n\nand $b", frozenset({"a", "b"})),
+        "t_y": TemplateText("Hello"),
+    }

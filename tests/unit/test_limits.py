@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+import typer
+
+from console.limits import until_moment
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("until", "at"),
+    [("+90s", NOW + 90), ("+2h", NOW + 7200), ("2023-11-15T00:00", 1_700_006_400.0)],
+)
+def test_a_gate_is_closed_until_a_time_or_for_a_span(until: str, at: float) -> None:
+    assert until_moment(until, now=NOW) == at
+
+
+@pytest.mark.parametrize("until", ["2023-01-01T00:00", "10m", "soon", "+soon"])
+def test_a_time_that_has_passed_or_is_none_is_refused(until: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        until_moment(until, now=NOW)
