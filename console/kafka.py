@@ -44,7 +44,9 @@ def ask(*arguments: str, on_progress: Callable[[str], None] = lambda _: None) ->
 def start(
     folder: Folder = FOLDER,
     nodes: Annotated[int, typer.Option(help="1 or 3.")] = 1,
-    port: Annotated[int | None, typer.Option(help="Client port; a free one by default.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Client port; a free one by default.")
+    ] = None,
 ) -> None:
     """Start the broker in the background and print its address."""
     arguments = ["--folder", str(folder), "--nodes", str(nodes)]

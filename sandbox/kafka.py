@@ -6,7 +6,6 @@ it is told to stay. ``python -m sandbox.broker`` is the same broker for the comm
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import subprocess
@@ -21,7 +20,14 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from sandbox.kafka_config import NodePorts, choose_ports, find_java, jvm, properties
+from sandbox.kafka_config import (
+    NodePorts,
+    choose_ports,
+    cluster_id,
+    find_java,
+    jvm,
+    properties,
+)
 from sandbox.kafka_folder import DataFolder, Holder
 from sandbox.kafka_jars import KafkaError, cache_folder, jars
 from sandbox.kafka_node import Node, last_words
@@ -194,7 +200,7 @@ class EmbeddedKafka:
         self._nodes = []
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = cluster_id(uuid.uuid4)
         for node in range(self._count):
             self._on_progress(f"formatting the data folder of node {node}")
             with self._log(node).open("wb") as log:

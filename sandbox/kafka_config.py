@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +64,17 @@ def properties(node: int, ports: Sequence[NodePorts]) -> str:
         "log.cleaner.dedupe.buffer.size": 16 << 20,
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def cluster_id(draw: Callable[[], uuid.UUID]) -> str:
+    """A new cluster id in Kafka's own form: a UUID in URL-safe base64 that begins with no dash.
+
+    One in 64 would, and the format tool takes it for an option: the first start then fails.
+    """
+    while True:
+        drawn = base64.urlsafe_b64encode(draw().bytes).decode().rstrip("=")
+        if not drawn.startswith("-"):
+            return drawn
 
 
 def jvm(java: str, class_path: Sequence[Path], *arguments: str) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sandbox.kafka import EmbeddedKafka, bootstrap_servers
 from sandbox.kafka_config import (
     NodePorts,
     choose_ports,
+    cluster_id,
     find_java,
     free_ports,
     is_free,
@@ -28,6 +30,11 @@ from sandbox.kafka_jars import (
 from sandbox.kafka_node import last_words
 
 THREE = [NodePorts(11, 12), NodePorts(21, 22), NodePorts(31, 32)]
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    draws = iter([uuid.UUID(bytes=b"\xfb" + bytes(15)), uuid.UUID(bytes=b"\x04" + bytes(15))])
+    assert cluster_id(lambda: next(draws)) == "BAAAAAAAAAAAAAAAAAAAAA"
 
 
 def settings(node: int, ports: list[NodePorts]) -> dict[str, str]:
