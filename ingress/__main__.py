@@ -25,7 +25,7 @@ from pipeline import topics
 from pipeline.control import follow
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.stream import admin
-from pipeline.stream.guard import EXIT_CONFIG, crash
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
 from pipeline.stream.producer import Producer
 from pipeline.telemetry import configure_logging
 
@@ -55,7 +55,9 @@ def secrets_of(settings: Settings) -> Secrets:
             )
         )
     except SecretError as error:
-        raise SettingsError(f"SWITCHBOARD_WEBHOOK_STANDARD_SECRETS: {error}") from None
+        raise SettingsError(
+            f"SWITCHBOARD_WEBHOOK_TOKENS, _HMAC_SECRETS or _STANDARD_SECRETS: {error}"
+        ) from None
     if not secrets:
         raise SettingsError(
             "no webhook secret is set, so every webhook would be refused: set "
@@ -164,9 +166,12 @@ def main() -> int:
     try:
         settings = load_settings()
         return uvloop.run(run(settings, secrets_of(settings)))
-    except (SettingsError, admin.BrokerUnreachable) as error:
+    except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
+    except admin.BrokerUnreachable as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_CRASH  # the broker may come: a restart helps
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ from pipeline import telemetry
 BODY_DEADLINE = 10.0
 """Seconds a sender has for its whole body: a slow one must not hold a connection for ever."""
 
+MAX_DISCARDED = 16 << 20
+"""Bytes of a body over the cap that are read and dropped. Answering in the middle of a body resets
+the connection, and most senders then see that instead of the 413."""
+
 PREFIX = "/webhooks/"
 ALIASES = {"/richpanel/inbound": "richpanel"}
 
@@ -82,7 +86,7 @@ class Server:
         if answer.retry_after is not None:
             extra.append((b"retry-after", str(answer.retry_after).encode()))
         if answer in (TOO_LARGE, TOO_SLOW):
-            # The rest of the body is not read, so the connection cannot be used again.
+            # The rest of the body may be unread, so the connection cannot be used again.
             extra.append((b"connection", b"close"))
         await _json(send, answer.status, answer.body, *extra)
 
@@ -110,10 +114,13 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     Raises:
         BodyError: too large, too slow, or the sender went away.
     """
+    # Who asks before sending (``Expect``) hears it before sending.
+    free = MAX_BODY if "expect" in headers else MAX_DISCARDED
     length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY:
+    if length.isdigit() and int(length) > free:
         raise BodyError(TOO_LARGE)
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(BODY_DEADLINE):
             while True:
@@ -122,13 +129,14 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
                     raise BodyError(None)
                 part = message.get("body", b"")
                 size += len(part)
-                if size > MAX_BODY:
+                if size <= MAX_BODY:
+                    parts.append(part)
+                elif size > MAX_DISCARDED or not message.get("more_body"):
                     raise BodyError(TOO_LARGE)
-                parts.append(part)
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError:
-        raise BodyError(TOO_SLOW) from None
+        raise BodyError(TOO_LARGE if size > MAX_BODY else TOO_SLOW) from None
 
 
 async def _json(

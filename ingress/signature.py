@@ -50,13 +50,17 @@ class Secrets:
         """The secrets as the settings hold them.
 
         Raises:
-            SecretError: a Standard Webhooks secret is not ``whsec_`` + base64.
+            SecretError: a Standard Webhooks secret is not ``whsec_`` + base64, or one is empty,
+                which a variable that was never set makes and anybody could sign with.
         """
-        return cls(
+        secrets = cls(
             tuple(token.encode() for token in tokens),
             tuple(secret.encode() for secret in hmacs),
             tuple(_standard_key(secret) for secret in standards),
         )
+        if not all((*secrets.tokens, *secrets.hmac_keys, *secrets.standard_keys)):
+            raise SecretError("a webhook secret is empty")
+        return secrets
 
     def __bool__(self) -> bool:
         return bool(self.tokens or self.hmac_keys or self.standard_keys)

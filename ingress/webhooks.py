@@ -73,14 +73,10 @@ class Webhooks:
 
     def admit(self, source: str) -> Answer | None:
         """The refusal of a request before its body is read, or None."""
-        bucket = self._buckets.get(source)
-        if bucket is None:
-            known = ", ".join(sorted(self._buckets))
-            return Answer(404, {"error": f"unknown source; known: {known}"}, "unknown_source")
-        wait = bucket.take(self._monotonic())
-        if wait > 0:
-            return Answer(429, {"error": "too many webhooks"}, "throttled", int(wait) + 1)
-        return None
+        if source in self._buckets:
+            return None
+        known = ", ".join(sorted(self._buckets))
+        return Answer(404, {"error": f"unknown source; known: {known}"}, "unknown_source")
 
     async def take(self, request: Request) -> Answer:
         """The answer to a whole request: 202 only when the broker has acknowledged the body."""
@@ -88,6 +84,10 @@ class Webhooks:
         if verdict is not Verdict.OK:
             self._audit_refusal(verdict)
             return Answer(401, {"error": "unauthorized"}, "unauthorized")
+        # Only now: a stranger without a secret must not use up what the helpdesk may send.
+        wait = self._buckets[request.source].take(self._monotonic())
+        if wait > 0:
+            return Answer(429, {"error": "too many webhooks"}, "throttled", int(wait) + 1)
         if not request.body:
             return Answer(400, {"error": "empty body"}, "empty")
         ingress_id = self._new_id()

@@ -70,6 +70,14 @@ def test_a_malformed_secret_is_named_by_its_form_only() -> None:
     assert "not base64" not in str(caught.value).replace("whsec_ and base64", "")
 
 
+@pytest.mark.parametrize("given", [([""], [], []), ([], ["a", ""], []), ([], [], ["whsec_"])])
+def test_an_empty_secret_is_refused_because_anybody_could_use_it(
+    given: tuple[list[str], list[str], list[str]],
+) -> None:
+    with pytest.raises(SecretError, match="empty"):
+        Secrets.of(*given)
+
+
 def test_secrets_do_not_show_in_a_repr() -> None:
     assert "new-token" not in repr(SECRETS)
     assert not Secrets()
