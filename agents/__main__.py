@@ -6,6 +6,7 @@ Prints one JSON line when it is ready. Exit codes: `pipeline.stream.guard`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import signal
@@ -45,6 +46,9 @@ EXIT_USAGE = 64
 MINUTE = 60.0
 WAIT_SHARE = 0.2
 """Part of the model's deadline that may pass before it is asked."""
+STOP_GRACE = 40.0
+"""Seconds that a stop may take: running work gets 25 of them. Without a broker Faust goes on asking
+for it and would never end; what is not committed then is read again."""
 OBSERVE_GATHER = 0.25
 """Seconds. Windows are read by people; a changelog record per audit record would cost more than the
 event that it counts."""
@@ -167,6 +171,7 @@ async def run(name: str, settings: Settings) -> int:
     announce.cancel()
     if code:
         crash(name, RuntimeError("the Faust app crashed"))
+    asyncio.get_running_loop().call_later(STOP_GRACE, functools.partial(crash, "stop", code="slow"))
     await stage.app.stop()
     for each in stage.alongside:
         await each.stop()
@@ -220,9 +225,12 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         return uvloop.run(run(arguments[0], settings))
-    except (SettingsError, admin.BrokerUnreachable) as error:
+    except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
+    except admin.BrokerUnreachable as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_CRASH  # the broker may come: a restart helps
 
 
 if __name__ == "__main__":

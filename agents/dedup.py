@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -84,10 +85,19 @@ def arrival(record: Record) -> Arrival:
         offset=record.offset,
         ingress_id=ingress_id(record),
         source=header(record, "sb-source") or "unknown",
-        received_at=float(received_at) if received_at else at,
+        received_at=_unix_seconds(received_at) or at,
         at=at,
         body=record.value or b"",
     )
+
+
+def _unix_seconds(text: str | None) -> float | None:
+    """None for what is no moment: one header written by hand must not end the process."""
+    try:
+        moment = float(text or "")
+    except ValueError:
+        return None
+    return moment if math.isfinite(moment) else None
 
 
 def records_of(verdict: Verdict, record: Record, *, tenant: str, at: float) -> list[Outgoing]:

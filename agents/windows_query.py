@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,9 @@ def summary(window: Window) -> dict[str, Any]:
 
 def _seconds(query: Mapping[str, str], name: str, default: float) -> float:
     try:
-        return float(query.get(name, default))
+        moment = float(query.get(name, default))
     except ValueError:
-        raise ValueError(f"{name} must be unix seconds") from None
+        moment = math.nan
+    if not math.isfinite(moment):
+        raise ValueError(f"{name} must be unix seconds")
+    return moment

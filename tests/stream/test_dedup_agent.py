@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from agents.dedup import attach_dedup
 from pipeline import topics
@@ -66,6 +69,22 @@ def test_each_message_passes_once_and_everything_else_is_named(
         (Outcome.IGNORED, "agent_message"): 1,
         (Outcome.QUARANTINED, "not_json"): 1,
     }
+
+
+@pytest.mark.parametrize("received_at", [b"soon", b"nan", b""])
+def test_a_header_written_by_hand_does_not_stop_the_partition(
+    received_at: bytes, make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    async def scenario() -> None:
+        stage = make_stage("dedup")
+        record = webhook(0)
+        record = dataclasses.replace(record, headers=(("sb-received-at", received_at),))
+        await run_batch(dedup(stage), batch_of([record]))
+        await stage.table.close()
+
+    asyncio.run(scenario())
+    (passed,) = memory_broker.on(topics.ACCEPTED.name)
+    assert AcceptedTicket.parse(passed.value).received_at == webhook(0).timestamp / 1000
 
 
 def test_a_redelivery_after_a_crash_passes_again_with_the_same_id(

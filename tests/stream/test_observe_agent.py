@@ -40,6 +40,9 @@ def test_windows_follow_broker_time_and_answer_a_range(
         assert b'"webhook_to_outcome"' in body
         with pytest.raises(ValueError, match="unix seconds"):
             answer({"from": "yesterday"})
+        for endless in ("inf", "nan"):
+            with pytest.raises(ValueError, match="unix seconds"):
+                answer({"to": endless})
         with pytest.raises(ValueError, match="from is after to"):
             answer({"from": "5", "to": "4"})
         await stage.table.close()
