@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from console.environment import BUDGET, REAL_BUDGET, STAGES, WINDOW, Environment, Setup, Urls
-from console.processes import python
+from console.processes import die_with_parent, python
 from console.running import RunError, environment, exclusive, run_interruptible
 from console.screen import outcome_table, verdict_table
 from console.trail import Trail, TrailReader
@@ -28,6 +28,8 @@ from pipeline.domain.modes import Mode
 
 FOLDER = Path(".switchboard")
 RATE = 20.0
+ORDINARY_RATE = 2.0
+"""Webhooks a second, as `RATE`."""
 STORM_SECONDS = 6.0
 OUTAGE_SECONDS = 20.0
 KILL_ROUNDS = 3
@@ -109,7 +111,8 @@ async def once_run(folder: Path, count: int, *, kill: bool, output: str, seed: i
             reader.close()
         async with httpx.AsyncClient() as client:
             vendor = (await client.get(f"{urls.richpanel}/_sandbox/stats")).json()
-        figures = report(journal, trail, vendor, env.supervisor.restarts)
+            applied = (await client.get(f"{urls.richpanel}/_sandbox/journal")).json()["effects"]
+        figures = report(journal, trail, vendor, applied, env.supervisor.restarts)
         figures["seconds"] = round(time.monotonic() - began, 1)
     if output == "json":
         sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -158,7 +161,11 @@ async def send(urls: Urls, count: int, *, seed: int, rate: float) -> dict[str, A
         "--seed", str(seed), "--run", run,
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, limit=64 << 20, start_new_session=True
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        limit=64 << 20,
+        preexec_fn=die_with_parent,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None  # noqa: S101 - piped just above
@@ -208,11 +215,14 @@ async def dev_run(folder: Path, *, seed: int) -> int:
         try:
             async with httpx.AsyncClient(timeout=2) as client:
                 with Live(console=console, refresh_per_second=4) as live:
-                    while not failed.done():
+                    while not (failed.done() or customers.done()):
                         figures = await look(client, urls)
                         live.update(outcome_table(urls, trail, figures, env.supervisor.restarts))
                         await asyncio.sleep(0.5)
-            raise RunError(failed.result())
+            if failed.done():
+                raise RunError(failed.result())
+            await customers  # ends by an error only, which a screen that goes on would hide
+            return 1
         finally:
             customers.cancel()
             day.cancel()
@@ -236,8 +246,6 @@ async def look(client: httpx.AsyncClient, urls: Urls) -> dict[str, Any]:
 
 async def stream_of_tickets(urls: Urls, *, seed: int) -> None:
     """Sends batch after batch: lively at first, then at an ordinary desk's pace."""
-    rates: list[Callable[[], float]] = [lambda: RATE]
-    while True:
-        rate = rates.pop()() if rates else 2.0
-        await send(urls, DEV_BATCH, seed=seed, rate=rate)
-        seed += 1
+    for number in itertools.count():
+        rate = RATE if number == 0 else ORDINARY_RATE
+        await send(urls, DEV_BATCH, seed=seed + number, rate=rate)

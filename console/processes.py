@@ -48,8 +48,8 @@ class Child:
     failure: str | None = None
 
 
-def _die_with_parent() -> None:  # runs in the child between fork and exec
-    # Without it a kill -9 of the console would leave every child behind.
+def die_with_parent() -> None:
+    """For a child between fork and exec: a kill -9 of the console must leave none behind."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     # Ctrl-C reaches the console alone, which then stops its children in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -114,7 +114,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
                 # Ctrl-C reaches a terminal's whole process group at once; the broker must not end
                 # before those who still have to write to it.
                 start_new_session=True,

@@ -41,7 +41,7 @@ def outcome_table(
         counts.get(f"dedup.{what}", 0)
         for what in ("accepted", "ignored", "duplicated", "quarantined")
     )
-    rows = {
+    few = {
         "received": received,
         "duplicates": counts.get("dedup.duplicated", 0),
         "ignored (own, looped)": counts.get("dedup.ignored", 0),
@@ -51,35 +51,55 @@ def outcome_table(
         "default team": counts.get("path.default_team", 0),
         "routed": counts.get("act.routed", 0),
         "replied": counts.get("act.replied", 0),
-        "withheld": _words(withheld),
         "triaged": counts.get("outcome.triaged", 0),
         "dead letters": counts.get("outcome.dead_lettered", 0),
+        "replies applied twice": vendor.get("double_replies", "?"),
+    }
+    long = {
+        "withheld": _words(withheld),
         "webhook to routed": "  ".join(
             f"{name} {_short(seconds.get(name))} s" for name in ("p50", "p95", "p99")
         ),
         "helpdesk answers": _words(vendor.get("requests", {})),
-        "replies applied twice": vendor.get("double_replies", "?"),
         "restarts": _words({name: n for name, n in restarts.items() if n}),
     }
-    table = Table(show_header=False, expand=True, box=None)
-    table.add_column(style="bold", width=24)
-    table.add_column()
-    for name, value in rows.items():
-        table.add_row(name, str(value))
     where = "\n".join(
         [
-            f"ingress    {urls.ingress}/webhooks/richpanel  (X-Middleware-Token: {urls.token})",
+            f"ingress    {urls.ingress}/webhooks/richpanel",
+            f"           X-Middleware-Token: {urls.token}",
             f"windows    {urls.stages['observe']}/windows",
             f"metrics    {urls.ingress}/metrics",
             f"helpdesk   {urls.richpanel}/_sandbox/journal",
             f"broker     {urls.broker}",
-            "logs       .switchboard/dev/log (or the folder given with --folder)",
-            f"budget     {BUDGET} requests in {WINDOW} s at the fake helpdesk (the real one: 50)",
+            "logs       .switchboard/dev/log (or the folder of --folder)",
+            f"budget     {BUDGET} requests in {WINDOW} s at this helpdesk (the real one: 50)",
         ]
     )
     return Group(
-        Panel(table, title="Switchboard dev: the last hour"), Panel(where, title="Ctrl-C stops all")
+        Panel(Group(_pairs(few), _lines(long)), title="Switchboard dev: the last hour"),
+        Panel(where, title="Ctrl-C stops all"),
     )
+
+
+def _pairs(values: Mapping[str, Any]) -> RenderableType:
+    """Short values, two on a line: the whole screen fits a terminal of 24 lines."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        table.add_column(style="bold", min_width=22)
+        table.add_column(min_width=8)
+    cells = [str(cell) for row in values.items() for cell in row]
+    for begin in range(0, len(cells), 4):
+        table.add_row(*cells[begin : begin + 4])
+    return table
+
+
+def _lines(values: Mapping[str, Any]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", min_width=22)
+    table.add_column()
+    for name, value in values.items():
+        table.add_row(name, str(value))
+    return table
 
 
 def _words(counts: Mapping[str, Any]) -> str:

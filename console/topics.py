@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline import topics
 from pipeline.domain.events import Message
@@ -47,10 +47,11 @@ def list_(output: Output = "table") -> None:
     if output == "json":
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table("topic", "key", "value", "partitions", "cleanup", "written by", "read by")
+    table = Table(Column("topic", no_wrap=True), "what it is")
     for row in rows:
-        cells: list[Any] = [row["name"], row["key"], row["value"], str(row["partitions"])]
-        table.add_row(*cells, row["cleanup"], *(", ".join(row[k]) for k in ("writers", "readers")))
+        ways = " -> ".join(", ".join(row[side]) for side in ("writers", "readers"))
+        facts = f"{row['partitions']} partitions, {row['cleanup']}; {ways}"
+        table.add_row(row["name"], f"{row['value']}\nkey: {row['key']}\n{facts}", end_section=True)
     Console().print(table)
 
 

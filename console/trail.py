@@ -11,6 +11,9 @@ import confluent_kafka
 from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
 
+EFFECTS = {"routed": "tags", "replied": "reply"}
+"""What a stage says it did -> the kind of effect that the helpdesk's journal must hold."""
+
 
 class Trail:
     """Folds audit records; a record that comes twice changes nothing."""
@@ -23,17 +26,15 @@ class Trail:
         """Webhooks that were recorded with two different outcomes."""
         self.routed: dict[str, float] = {}
         """Ingress id -> seconds from webhook to route."""
-        self.classified: dict[str, str] = {}
-        self.replied: set[str] = set()
+        self.claims: set[tuple[str, str]] = set()
+        """(conversation hash, effect) that a stage says to have had at the helpdesk."""
 
     def add(self, audit: Audit) -> None:
         """Takes one record."""
+        if audit.what in EFFECTS and audit.conversation_hash is not None:
+            self.claims.add((audit.conversation_hash, EFFECTS[audit.what]))
         if audit.what == "routed" and audit.seconds is not None:
             self.routed.setdefault(audit.ingress_id, audit.seconds)
-        elif audit.what == "replied":
-            self.replied.add(audit.ingress_id)
-        elif audit.what == "classified":
-            self.classified.setdefault(audit.ingress_id, str(audit.detail.get("path")))
         if audit.outcome is None:
             return
         known = self.outcomes.setdefault(audit.ingress_id, audit.outcome.value)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from console.trail import Trail
-from pipeline.domain.events import Outcome
+from pipeline.domain.events import Outcome, conversation_hash
+
+TENANT = "default"
+"""Of every environment that `dev` starts."""
 
 
 def report(
     sender: Mapping[str, Any],
     trail: Trail,
     vendor: Mapping[str, Any],
+    applied: Sequence[Mapping[str, Any]],
     restarts: Mapping[str, int],
 ) -> dict[str, Any]:
     """The figures of one run.
 
     `lost` counts webhooks that got a 2xx and have no terminal outcome; `double_replies` is the
-    fake helpdesk's own count of what it applied. `kept` is True only when every promise held.
+    fake helpdesk's own count of what it applied; `claims_without_effect` counts routes and replies
+    of the audit trail that its journal (`applied`) does not hold. `kept` is True only when every
+    promise held.
     """
+    held = {(conversation_hash(TENANT, each["ticket_id"]), each["kind"]) for each in applied}
     accepted: Mapping[str, str] = sender["accepted_ids"]
     kinds = [accepted[each] for each in accepted]
     outcomes = trail.counts(accepted)
@@ -32,6 +39,7 @@ def report(
         "lost": len(trail.missing(accepted)),
         "double_replies": int(vendor["double_replies"]),
         "contradictions": trail.contradictions,
+        "claims_without_effect": len(trail.claims - held),
         "duplicates_sent": sum(kind in ("duplicate", "conflict") for kind in kinds),
         "duplicates_found": outcomes.get(Outcome.DUPLICATE, 0),
         "broken_sent": kinds.count("broken"),
@@ -54,6 +62,7 @@ def broken_promises(figures: Mapping[str, Any]) -> list[str]:
         (figures["lost"] == 0, "accepted webhooks without an outcome"),
         (figures["double_replies"] == 0, "replies that were sent twice"),
         (figures["contradictions"] == 0, "webhooks with two different outcomes"),
+        (figures["claims_without_effect"] == 0, "routes or replies that the helpdesk has not"),
         (
             figures["duplicates_sent"] == figures["duplicates_found"],
             "duplicates sent and found differ",

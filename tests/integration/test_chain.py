@@ -28,10 +28,11 @@ def switchboard(*arguments: str, timeout: float = 170) -> subprocess.CompletedPr
 
 
 def left_behind(folder: Path) -> list[str]:
+    """Processes that name the folder: the stages do so in their environment only."""
     return [
         " ".join(process.info["cmdline"] or [])
-        for process in psutil.process_iter(["cmdline"])
-        if str(folder) in " ".join(process.info["cmdline"] or [])
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if str(folder) in str((process.info["cmdline"], process.info["environ"]))
     ]
 
 
