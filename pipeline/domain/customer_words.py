@@ -81,7 +81,7 @@ _WISHED = (
 _DENIED = (
     r"\b(?:(?:not|never|nor) (?:\w+ )?(?:want|wanted|wish|need|like|intend|plan|planning|mean|looking|trying"
     r"|asking|ask|asked|requesting|request|going|here|after|seeking|demanding|care|interested)"
-    r"|(?:^|please |but |just |[.!?,;] ?)do not|no need|rather not|instead of|rather than|without|am not|are not)"
+    r"|(?:^|please |but |just |[.!?,;] ?)do not|no need|rather not|instead of|rather than|than|without|am not|are not)"
     rf"(?: (?!but|just|only|and|refund)\w+){{0,4}}? (?:{_WISHED})\b(?: (?:back|it|them|that|this|yet|the order|my order|order))?"
 )
 _ABSENT = (

@@ -21,6 +21,7 @@ CHANGES: tuple[Rule, ...] = (
         cancel*|stop|stopping|unsubscrib*|unenroll*|end|ending|pause|quit|terminat*|skip|turn_off|get_out|deactivate|discontinu*|leave|freeze|downgrad*|upgrade|switch_off|disable|out_of <>6 @SUBSCRIPTION
         unsubscribe|unsubscribing|unsubscribed|unsubcribe|opt_out|opting_out|opt-out
         take|remove|get|delete|removed [me|us|my] ..4 off|from ..4 list|lists|emails|newsletter|texts|mailing|marketing
+        take|remove|delete ..2 number|name|email|me off|from -order
         take|get me|us off -refund|shipping
         stop [it|please] ..1 sending|emailing|texting|spamming me|us -tracking
         stop ..2 emails|texts|newsletters|spam|sms|mails|marketing
@@ -64,8 +65,10 @@ CHANGES: tuple[Rule, ...] = (
         do_not ship|send|dispatch|process|post|mail it|this|that|them|the_order|my_order|order|the_parcel|the_package !to|until|again|back
         order|ordered|purchased|bought|placed|clicked|pressed|checked_out ..4 by_mistake|by_accident|accidentally|by_error|in_error|twice_by -wrong_size|wrong_color
         accidentally|accidently|mistakenly ordered|bought|purchased|placed|clicked|order|put ..2
+        pull|drop|kill|forget|retract|remove|delete ..1 my|the|this|that order !confirmation
         stop|halt ..3 @ORDER !arriving -subscription|recurring|monthly|autoship
         stop ..2 shipment|shipping ..2 order
+        ^ [please|kindly] stop ..2 shipment|delivery
         duplicate|two|second|same|double order|orders ..3 by_mistake|by_accident|twice|now
         placed|ordered ..3 same ..3 twice
         found|bought ..3 cheaper|elsewhere|locally|somewhere_else +not|cancel|no_longer
@@ -110,6 +113,7 @@ CHANGES: tuple[Rule, ...] = (
         add|adding|remove|removing|delete|deleting|swap|swapping|switch|change|changing|replace|replacing|take_off|get_rid <>3 item|items|product|products|article|articles|something|things -cart|basket|account|profile|defective|broken|damaged|faulty|received|error
         add|adding|include|including|remove|removing|take|put ..7 to|from|in|off|into|on my|the|this|that|an|our|existing|same|last ..2 order|orders|purchase -discount|code|coupon|voucher|cart|promo*|note_saying
         forgot|forgotten|like|want|possible|can|could ..5 to_add|add|include ..5 to|in|on ..1 my|the|last|existing ..1 order -code|discount|coupon|voucher
+        add|include|remove|put ..6 to|in|on|from|into order|orders !confirmation
         add # more|extra to ..1 order
         combine|merge|consolidate ..4 orders|order|shipments|parcels
         upgrade|change|switch ..4 express|shipping|expedited|priority|next_day +order
@@ -132,6 +136,7 @@ CHANGES: tuple[Rule, ...] = (
         before ..2 ship*|goes|go|send*|sent|dispatch*|leaves|post*
         not ..2 shipped|dispatched|sent|left ..1 yet
         just|minutes_ago|minute_ago|hour_ago|hours_ago|this_morning|this_afternoon|today|last_night|tonight ..5 order|ordered|placed|bought
+        minutes_ago|minute_ago|hour_ago|hours_ago|too_late
         ordered|order|placed|bought|checking_out ..6 just|minutes_ago|minute_ago|hour_ago|hours_ago|this_morning|this_afternoon|today|last_night|an_hour
         on|in|of|for ..1 my|the|this|# order
         still being|getting packed|processed|prepared
@@ -166,6 +171,7 @@ STATUS: tuple[Rule, ...] = (
         weeks|days|month|fortnight|weeks_ago ..6 nothing|not|no|still ..2 ship*|arriv*|received|come|here|package|parcel|delivery|dispatch*|sent -refund*|returned
         ordered|placed|paid ..6 weeks|days|month|months|fortnight ..6 nothing|not|still|no -refund*|returned|wrong|missing
         where|why ..5 late|delayed|overdue ..3
+        no_sign of ..3 @PARCEL|it|item
         running_late|shipping_delay|delayed_delivery|late_delivery|delivery_delay|delayed_shipping
         pre-order|preorder ..8 ship*|was_meant|was_supposed
         my|the|this|it ..3 late|delayed|overdue $ -refund
@@ -207,7 +213,7 @@ STATUS: tuple[Rule, ...] = (
         which|what courier|carrier
         look_up ..2 order
         order|# went_through|go_through|gone_through
-        waiting|wait|awaiting ..3 @PARCEL|delivery|item -refund*|money
+        waiting|wait|awaiting ..3 @PARCEL|delivery|item -refund*|money|list
         if|whether ..6 left|shipped|sent|dispatched|on_its_way|here ..5
         still_waiting|any_news|any_update* +order|parcel|package|#|delivery|it -refund*
         """,

@@ -25,6 +25,8 @@ CAUSES: tuple[Rule, ...] = (
         delivered to ..4 neighbor*|neighbour*|someone_else|somebody_else|number -can|could|please_deliver
         porch_pirate*|mail_thief|package_thief
         stolen|disappeared|vanished|stole|swiped <>6 package*|parcel*|porch|doorstep*|front_door|mailbox|lobby|order|orders|delivery|shipment
+        nobody|no_one|none ..8 has|have|got|seen|took ..3 box|parcel|package|it
+        photo|picture|proof|proof-of-delivery ..10 never_seen|not_recognise|not_recognize|not_know
         signed [for] ..6 not_me|nobody|no_one|someone|never|not_sign|unknown
         handed|given ..2 to ..2 resident|receptionist|someone +nobody|no_one|not|alone
         photo|picture|proof|image <>10 not_my|is_not|not_our|not_mine|not_ours +door|delivery|parcel|package|porch|step|house|deliver*|dpd|ups
@@ -53,6 +55,8 @@ CAUSES: tuple[Rule, ...] = (
         crackling|rattling|grinding|buzzing noise|sound|sounds
         item|product|order arrived|came|received ..3 bad|terrible|poor|horrible condition|state
         item|product ..2 not_functioning|no_good|does_not_work|is_bad
+        used|opened|second_hand +new|received|clearly|arrived|already|someone -be_used|used_to|never_used|not_used|un-opened|never_opened|i_opened|have_used|used_it|used_my|when_i_opened|i_used|uses|if_i_opened|return
+        come_off|came_off|come_undone|washed_out|shrunk|shrank|pilling|pilled|discolou*|discolored|faded +wash*|after|print|color|days|weeks|times
         faulty|defect*|damaged|broken $
         warranty|guarantee +stopped|broken|broke|died|faulty|not_working|claim|fail*
         poor|bad|terrible|awful ..1 quality +stitching|seam|broke|within|after|undone
@@ -147,6 +151,7 @@ OUTCOMES: tuple[Rule, ...] = (
         size_up|size_down|sized_up|next_size -should_i|do_i|true_to_size|recommend|better_to|do_they|run
         replace|replaced|replacement ..3 other|different|another ..2 color|size|model|item
         same ..3 in size|#|another|different ..3
+        have|get|send|change|swap ..4 #|small|medium|large|s|m|l|xl ..2 rather_than|instead
         one size bigger|smaller|larger|up|down
         got ..2 a|an|# ..3 should_have
         """,
@@ -173,6 +178,13 @@ OUTCOMES: tuple[Rule, ...] = (
         returned|sent|dropped|return ..10 no_money|money|credited|credit|funds -gift_card
         """,
         beats=STATUS_QUESTIONS,
+    ),
+    rule(
+        Intent.RETURN_REQUEST, "return_wish",
+        """
+        want|wish|like|need|going|can|could|how_do|how_to|possible ..3 return|send_back ..4 for ..2 refund|full_refund
+        """,
+        beats=frozenset({Intent.REFUND_REQUEST}),
     ),
     rule(
         Intent.RETURN_REQUEST, "return",

@@ -74,6 +74,7 @@ SALES: tuple[Rule, ...] = (
         Intent.PRE_PURCHASE_QUESTION, "stock",
         """
         in_stock|out_of_stock|restock|restocks|restocked|restocking|back_in_stock|stock_level*|stock_check|check_stock|pre-order|preorder -cancelled|shipped|ship_in
+        waiting_list|waitlist|wait_list|next_batch|more_of_these|next_shipment_of|more_stock
         sold_out|available_again|check_availability|availability_check|product_availability|come_back|coming_back|back_again|comes_back -order|parcel|package
         notify|alert|email|tell|let ..2 me ..4 when ..4 available|back|stock|ready
         is|are|do|does|will|have|any|got ..5 available|sold_out|left|stock|discontinued -agent|refund|tracking|delivery_slot|human
@@ -88,6 +89,7 @@ SALES: tuple[Rule, ...] = (
         does|do|will|would|can|could|is|are|if|whether it|this|that|they|these|the|your|one ..4 fit|work|come_in|come_with|include|contain|last|hold|go_in|go_with|run_small|run_large|run_big|shrink|fade|support|have|need|require|suit|cover|use|be_used|made_of|made_from|made_in|sit|stand -refund|return|work_out|order|shipping|code|coupon|app|website|password|login|hours|money|tracking|not|have_my|come_with_my|package|parcel|arrive|card|payment
         made_of|made_from|made_in|dimensions|ingredients|measurements|size_chart|size_guide|sizing|care_instructions|wattage|thread_count|shelf_life
         what|which size|sizes|color|colors|material|model|dimensions|filter|version|shade|one ..3 should|would|do|does|is|are|for|fits|i|you -did|wrong|sent|my_order|my_number
+        which|what ..5 best|better|suit|suits|suitable ..1 for|with|if
         recommend|suggest|advise ..4 for|size|beginner|which|one|instead +size|which|what|beginner|best|for
         difference|compare|compared|better <>4 between|to|than|with +or|and|vs|version|model
         how|much how_much ..1 is|are|does|do|for ..1 the|this|these|it|that|one|they|a|cost
@@ -124,6 +126,7 @@ SALES: tuple[Rule, ...] = (
         price_match*|price_adjust*|price_drop*|honor_the|honour_the|price_difference|price_guarantee
         lowered|dropped|reduced|cheaper|went_on_sale ..4 price|day|week|after|now +bought|ordered|purchased|order|price
         sale_price|sale_discount|sale|promotion|special_offer|your_offer|an_offer|the_offer|one_offer|deal|bogo|buy_one|free_gift|free_shipping ..8 not|is_not|full_price|did_not|was_charged|adds|never|no|missing|cart|applied
+        complimentary|free|bonus ..4 not|missing|never ..3 added|cart|basket|applied|included
         charged|paid ..2 full_price
         free_shipping|free_delivery +basket|cart|over|adds|charges|charged|threshold|not|qualif*
         any|running|have|having|upcoming|another|next|current ..2 sale|sales|deals|discounts|promotions|promo|promos|offers|coupons

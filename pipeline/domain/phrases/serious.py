@@ -122,6 +122,8 @@ TIER0: tuple[Rule, ...] = (
         someone|somebody|thief|they got_hold|got_access|has_access|stole
         ^ [is_this|is_that|a|total|it_is_a|just|what] scam|fraud $
         claim*|claiming|pretend* ..6 work|works|from|be|is ..2 you|your_company|your_store +deposit|money|card|pay|whatsapp|telegram|bank
+        i|we|been|got|was|being hacked -life_hack*
+        someone|somebody ..4 trying|tries|tried|attempting|attempted ..3 log|get|access|break|hack|use ..3 my ..2 account|card|email
         hacked|compromised|cloned|skimmed|taken_over|hijacked|breached <>5 account|accounts|card|cards|identity|bank_details|me|email|security|profile
         stolen|stole|steal <>4 my_card|card|credit_card|identity|bank_details|card_details|my_account|card_number -password|pass|key|pin|gift
         suspicious|weird|strange|unknown|unusual ..1 activity|login|logins|sign-in|log-in -app

@@ -39,7 +39,7 @@ SUPPORT: tuple[Rule, ...] = (
         card|payment|visa|mastercard ..2 declined|rejected|refused|failed|expired
         billing|invoice|invoices|itemised_bill|itemized_bill
         bill|bills !me
-        receipt|receipts -no_receipt|the_receipt|without|gift|have_the_receipt|confirm_receipt|receipt_of_the
+        receipt|receipts -receipt_lists|receipt_says|receipt_shows|no_receipt|the_receipt|without|gift|have_the_receipt|confirm_receipt|receipt_of_the
         vat|tax_invoice|tax_receipt|tax_number
         charge|charged|fee|fees ..4 incorrect|wrong|mistake|unexpected
         charged ..3 # ..8 said|should|price|instead|total|more
@@ -93,7 +93,7 @@ SUPPORT: tuple[Rule, ...] = (
     rule(
         Intent.TECHNICAL_SUPPORT, "site",
         """
-        @SITE|system|photos|upload <>5 spins|crash*|freez*|frozen|not_work*|not_load*|not_open*|not_respond*|not_let*|does_not_work|do_not_work|will_not_open|will_not_load|error|errors|bug|bugs|broken|blank|glitch*|down|stuck|spinning|keeps|greyed_out|grayed_out|nothing_happens|does_nothing|not_responding|loading|unresponsive|timed_out|404|500 -return_label|cart_before|tracking_page|tracking|order_is_stuck|parcel|box|arrived|came|zipper|sewing|button_fell|button_is_stuck|power_button|button_came|money_back|cancel_my_order|package
+        @SITE|system|photos|upload <>5 spins|crash*|freez*|frozen|not_work*|not_load*|not_open*|not_respond*|not_let*|does_not_work|do_not_work|will_not_open|will_not_load|error|errors|bug|bugs|broken|blank|glitch*|down|stuck|spinning|keeps|greyed_out|grayed_out|nothing_happens|does_nothing|not_responding|loading|unresponsive|timed_out|404|500 -payment_system|payment_page|payment_method|return_label|cart_before|tracking_page|tracking|order_is_stuck|parcel|box|arrived|came|zipper|sewing|button_fell|button_is_stuck|power_button|button_came|money_back|cancel_my_order|package
         error_code|error_message|error_page|404|500_error|error_500|firmware|pairing|software_update|troubleshoot*|factory_reset|factory_settings|bluetooth|wi-fi|wifi !headphones|speaker|earbuds -is_it|does_it|do_you|compatible
         not|can_not|will_not|unable|trouble|problem*|issue*|how_do_i|how_to|help|fails|failed ..5 pair|pairing|sync|syncing|connect|connecting|set_up|set_it_up|setup|install|installing|reset|configure|update -address|account|person|agent|human|subscription|order|shipping|password|call|credit_card|on|with_my_order
         can_not|not|unable|will_not ..2 checkout|check_out|place_order|place_an_order|place_my_order|complete_checkout|add_to_cart|upload -code|discount|parcel
@@ -108,7 +108,7 @@ SUPPORT: tuple[Rule, ...] = (
         is it|this|the ..3 compatible
         broken ..3 arrived
         """,
-        beats=frozenset({Intent.PRE_PURCHASE_QUESTION, Intent.BILLING_ISSUE, Intent.ORDER_STATUS_TRACKING, Intent.ADDRESS_CHANGE_ORDER_EDIT}),
+        beats=frozenset({Intent.PRE_PURCHASE_QUESTION, Intent.ORDER_STATUS_TRACKING, Intent.ADDRESS_CHANGE_ORDER_EDIT}),
     ),
     rule(
         Intent.TIKTOK_SUPPORT_REQUEST, "tiktok",
