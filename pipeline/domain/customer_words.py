@@ -76,13 +76,17 @@ def own_words(text: str) -> str:
 _UNTIL = r"(?:(?!\b(?:but|just|only|because|until|before|please|then|so|can|could|i|kindly|cancel)\b)[^,.;!?\n]){0,90}"
 _WISHED = (
     r"cancel\w*|return\w*|exchang\w*|refund\w*|money|replac\w*|vouchers?|store credit|credit"
-    r"|chang\w*|new one|another|discounts?|apolog\w*|compensation|substitut\w*"
+    r"|chang\w*|new one|another|discounts?|apolog\w*|compensation|substitut\w*|different (?:size|color)"
 )
 _DENIED = (
     r"\b(?:(?:not|never|nor) (?:\w+ )?(?:want|wanted|wish|need|like|intend|plan|planning|mean|looking|trying"
     r"|asking|ask|asked|requesting|request|going|here|after|seeking|demanding|care|interested)"
     r"|(?:^|please |but |just |[.!?,;] ?)do not|no need|rather not|instead of|rather than|than|without|am not|are not)"
     rf"(?: (?!but|just|only|and|refund)\w+){{0,4}}? (?:{_WISHED})\b(?: (?:back|it|them|that|this|yet|the order|my order|order))?"
+)
+_NOT_NEEDED = (
+    r"\bno (?:refund|return|exchange|cancellation|replacement|voucher|discount)s?"
+    r" (?:is |are )?(?:needed|necessary|required|wanted)\b"
 )
 _ABSENT = (
     r"\b(?:not|nothing|never|no) (?:is |was |were |are |been )?(?:actually |really |even )?"
@@ -103,7 +107,7 @@ _CONDITION = (
 )
 _MAYBE = r"\b(?:might|may) (?:\w+ )?(?:have to|need to|want to|end up) \w+(?: it| them| this)?\b"
 _OTHERS = (
-    r"\bmy (?:sister|brother|friend|friends|cousin|neighbou?r|colleague|aunt|uncle|boss|wife|husband|partner)"
+    r"\bmy (?:sister|brother|friend|friends|cousin|colleague|aunt|uncle|boss|wife|husband|partner)"
     r" (?:\w+ )?(?:got a|returned|has a|has one|had a|had one|loves?|said|says|told|swears|recommended"
     r"|mentioned|bought one|works|emailed|wrote|is a)\b(?:(?!\bbut\b|\bactually\b)[^,.;!?\n]){0,90}"
 )
@@ -113,7 +117,8 @@ _STORY = (
     r"|\byou (?:offered|suggested|proposed) (?:me )?(?:to )?\w+"
 )
 _NOT_ASSERTED = tuple(
-    re.compile(each) for each in (_DENIED, _ABSENT, _CONDITION, _MAYBE, _OTHERS, _STORY)
+    re.compile(each)
+    for each in (_DENIED, _NOT_NEEDED, _ABSENT, _CONDITION, _MAYBE, _OTHERS, _STORY)
 )
 
 

@@ -22,7 +22,7 @@ _WORDS = {
     "wont": "will not", "ain't": "is not", "aint": "is not", "shan't": "shall not",
     "im": "i am", "i'm": "i am", "ive": "i have", "i've": "i have",
     "i'd": "i would", "i'll": "i will", "its": "it is", "it's": "it is", "thats": "that is",
-    "that's": "that is", "theres": "there is", "there's": "there is", "let's": "let us",
+    "that's": "that is", "he's": "he is", "she's": "she is", "theres": "there is", "there's": "there is", "let's": "let us",
     "theyre": "they are", "they're": "they are", "youre": "you are", "you're": "you are",
     "we're": "we are", "weve": "we have", "youve": "you have", "hadnt": "had not",
     "ordr": "order", "oder": "order", "oders": "orders", "odrer": "order", "adress": "address",

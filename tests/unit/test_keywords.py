@@ -149,6 +149,11 @@ def test_equal_claims_of_two_teams_are_left_undecided() -> None:
         "Did I win the gift card contest on Instagram?",
         "This dress is killing it! Will you have the red one?",
         "Can you beat this price?",
+        "I would never sue anybody over a candle",
+        "I'm not disputing the charge, I only need an invoice",
+        "My name is Sue, where is my parcel?",
+        "The leg is split.\n\nKind regards,\nMaria\nFraud Prevention Officer",
+        "Is the fraud-proof wallet in stock?",
     ],
 )
 def test_a_serious_word_alone_is_no_tier_0(text: str) -> None:
@@ -164,6 +169,11 @@ def test_a_serious_word_alone_is_no_tier_0(text: str) -> None:
         "I\u2019ll kill you",
         "someone has been placing orders with my debit card",
         "Cancel my order or I\u2019m contacting my attorney",
+        "Barclays are recovering the payment for me",
+        "You will be served papers",
+        "I have a gun and I know where your office is",
+        "I was hacked and there are orders that are not mine",
+        "Thanks,\nBob\nPS: my solicitor will write to you",
     ],
 )
 def test_tier_0_beats_whatever_else_is_said(text: str) -> None:
@@ -223,6 +233,9 @@ def test_two_teams_in_one_message_without_precedence_are_left_undecided(text: st
     [
         ("Before I order: what happens if it arrives damaged?", Intent.PRE_PURCHASE_QUESTION),
         ("Never mind, I found the invoice.", Intent.UNKNOWN_OTHER),
+        ("My refund has arrived, thank you!", Intent.UNKNOWN_OTHER),
+        ("My refund has not arrived, thank you for nothing", Intent.REFUND_REQUEST),
+        ("No refund needed, just tell me where my parcel is", Intent.ORDER_STATUS_TRACKING),
         ("You charged me twice, please refund one payment", Intent.BILLING_ISSUE),
     ],
 )

@@ -118,7 +118,7 @@ CHANGES: tuple[Rule, ...] = (
         combine|merge|consolidate ..4 orders|order|shipments|parcels
         upgrade|change|switch ..4 express|shipping|expedited|priority|next_day +order
         upgrade|expedite|speed_up ..4 order|shipping|delivery
-        hold|delay|postpone|keep ..2 my|the|this order|delivery|parcel|package|shipment !is|was|has -until_when|customs
+        hold|postpone|keep ..2 my|the|this order|delivery|parcel|package|shipment !is|was|has -until_when|customs
         change|reschedule|move|rearrange|different ..3 delivery|ship ..1 date|day|slot|time|window -keeps
         """,
         unless=_HAVE_IT,
@@ -217,6 +217,6 @@ STATUS: tuple[Rule, ...] = (
         if|whether ..6 left|shipped|sent|dispatched|on_its_way|here ..5
         still_waiting|any_news|any_update* +order|parcel|package|#|delivery|it -refund*
         """,
-        unless="refund*|money_back +status|track*|where|when|check|update|take|takes",
+        unless="says|said|shows|marked|showing|tracking ..6 delivered|delivery_to -out_for|will_be|to_be|should|supposed|not_been|scheduled\nstolen|signed_for|porch\nrefund*|money_back +status|track*|where|when|check|update|take|takes",
     ),
 )  # fmt: skip

@@ -45,6 +45,7 @@ CAUSES: tuple[Rule, ...] = (
         broke|ripped|tore|cracked|snapped|died|fell_apart|came_apart|shattered|leaked|split|unravel* ..5 after|within|first|on|in|already|while|when|the -website|site|app|heart|promise*|battery_life|news|contract
         @MAYBE_DAMAGE +@RECENT|my|the|it -@DIGITAL|get_used|used_to|used_my|used_by|sold_out|size_up|not_opened|unopened|have_not|thinking|smell_like|free_gift|stuck_on|preparing|pending|stuck_in_transit|in_transit|customs|processing|transit|warehouse|policy|store|return*|open_a|empty_box|paypal|loose_end*|question_marks|marked
         arrived|came|received|is|was dead|spoiled|rotten|burnt|soaked|wet|expired|bent|rusty -not_received
+        smell|smells ..3 bad|awful|burnt|burning|of_plastic|chemical*|rotten|weird|off|mould|terrible|like_plastic
         stopped|quit|stops ..1 working|charging|turning_on|functioning|heating|spinning|responding -@DIGITAL
         my|the|this|these|it|which|that|they|one|item|product|device|unit|not|# ..5 not|no_longer|never ..2 work|working|works|turn_on|turning_on|charge|charging|power_on|powering_on|switch_on|function|functioning|heat|hold_a_charge|close|start -@DIGITAL|reset|wifi|wi-fi|bluetooth|pair|connect|sync|update|service|payment|for_me|fee|fees|charged|charge_me|phone_number|charge_back|not_charge|will_not_close|when_do
         only|just work|works|working|produce* ..6 one|left|right ..1 side|ear|earbud|speaker|half -card

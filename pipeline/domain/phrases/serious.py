@@ -62,7 +62,7 @@ TIER0: tuple[Rule, ...] = (
         hear*|letter|contacted|word ..2 from ..2 @LAWYER
         letter|email|call|communication|correspondence|notice|contact ..2 from|by|through ..1 @LAWYER
         reporting|going|turning|passing|hand*|forward* ..6 to ..3 @LAWYER
-        i|we will|can|could|may|might|shall|would|must|should|have|am_going_to|are_going_to|ready_to|prepared_to|happy_to ..2 sue !per*
+        i|we will|can|could|may|might|shall|would|must|should|have|am_going_to|are_going_to|ready_to|prepared_to|happy_to ..2 sue !per* -never|not_sue|would_not|will_not
         i|we am|are|is ..2 suing|sueing
         going_to|gonna|want_to|threaten*|about_to|considering sue|suing
         sue|suing you|your|the_company|this_company|the_shop|them
@@ -88,12 +88,12 @@ TIER0: tuple[Rule, ...] = (
         Intent.CHARGEBACK_DISPUTE, "t0_chargeback",
         """
         chargeback|chargebacks|charge-back|charge-backs|charge_back|charge_backs|charged_back -handling_chargebacks
-        disput*|contest|contested|contesting|claw|clawback|reclaim <>8 @CARD_ISSUER
+        disput*|contest|contested|contesting|claw|clawback|reclaim <>8 @CARD_ISSUER -not_disputing|not_dispute
         expect|open*|rais*|fil*|start*|lodg*|submit*|receiv* ..4 dispute|disputes +card|bank|payment|paypal|transaction|issuer|klarna|charge|case|notice|order|against
         @CARD_ISSUER +claim|claims|dispute|disputes|disputed|disputing|contest|contested|claw|clawing|clawback|reverse|reversed|reversing|reversal|recover|recovering|reclaim|chargeback|retrieve -insurance|warranty|dispute_fee|claim_my_discount|claim_the_discount|claim_my_reward|refund_policy|recovering_my_account|recover_my_account
         section_75|provisional_credit|item-not-received|item_not_received_case|significantly_not_as_described|buyer_protection|purchase_protection|retrieval_request
         ^ disputed|disputing
-        disput* <>4 charge|charges|transaction|transactions|payment|payments !with_my_order
+        disput* <>4 charge|charges|transaction|transactions|payment|payments -shipping|dispute_fee|not_disputing|not_dispute
         dispute_notice|dispute_case|paypal_case|paypal_claim|paypal_dispute|case_number_pp|buyer_protection|pp-r
         revers*|stop|stopped|block|blocked|recall*|claw*|pull*|retriev* <>6 bank|paypal|card_company|card_issuer|card_provider|credit_card_company|visa|mastercard|amex +payment|charge|money|it|transaction|back
         open*|fil*|rais*|start*|submit*|lodg*|made ..3 claim|case|dispute <>6 @CARD_ISSUER
@@ -105,8 +105,8 @@ TIER0: tuple[Rule, ...] = (
     rule(
         Intent.FRAUD_SUSPECTED, "t0_fraud",
         """
-        fraud*|unauthorised|unauthorized|identity_theft <>6 card|cards|charge|charges|transaction*|payment*|account*|order|orders|purchase*|identity|bank|activity|use|access|login|user -fee|shipping_fee|officer|prevention
-        report*|suspect*|victim|committed|commit|is|was|this|alert <>3 fraud|identity_theft -officer|prevention
+        fraud*|unauthorised|unauthorized|identity_theft <>6 card|cards|charge|charges|transaction*|payment*|account*|order|orders|purchase*|identity|bank|activity|use|access|login|user -fee|shipping_fee|officer|prevention|fraud-proof
+        report*|suspect*|victim|committed|commit|is|was|this|alert <>3 fraud|identity_theft -officer|prevention|proof
         fraud_department|fraud_team|fraud_alert|fraud_report|fraudster*
         order|orders|purchase*|charge|charges|transaction*|payment* ..8 know_nothing|not_know_about|not_mine|do_not_recognise|do_not_recognize|not_familiar|nothing_to_do_with_me -received|inside|wrong|box|parcel|package|delivered_to_me
         know_nothing about|of ..2 order|purchase|charge|payment

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pipeline.domain.phrases.rule import Rule, rule
 from pipeline.domain.taxonomy import Intent
 
+EVERY_REQUEST = frozenset(Intent) - {Intent.UNKNOWN_OTHER, Intent.INFLUENCER_MARKETING_INQUIRY}
+
 SUPPORT: tuple[Rule, ...] = (
     rule(
         Intent.BILLING_ISSUE, "charged_wrongly",
@@ -17,6 +19,8 @@ SUPPORT: tuple[Rule, ...] = (
         charged|billed # ..6 but|instead|whereas
         why ..2 was|am|did|were|have|are|is i|you|we ..2 charged|charge|bill|billed|charging|billing -return_shipping|subscription
         why|what ..3 take|took|taken|debit*|# ..4 from my|me ..2 account|card|bank
+        did|do|have you|u ..1 bill|charge|billed|charged ..1 me|us -subscription
+        extra ..3 card|statement|bank -card_slot|cards
         two|multiple|duplicate|identical|unexpected|mystery|pending|extra|second|strange ..3 charge|charges|payments|transaction|transactions|withdrawal -unauthor*
         charge ..3 from your|you ..8 +do_not_understand|what|statement|for|why|unknown
         unknown|strange|what_is ..3 charge|# ..5 statement|bank|visa|card|account
@@ -93,7 +97,7 @@ SUPPORT: tuple[Rule, ...] = (
     rule(
         Intent.TECHNICAL_SUPPORT, "site",
         """
-        @SITE|system|photos|upload <>5 spins|crash*|freez*|frozen|not_work*|not_load*|not_open*|not_respond*|not_let*|does_not_work|do_not_work|will_not_open|will_not_load|error|errors|bug|bugs|broken|blank|glitch*|down|stuck|spinning|keeps|greyed_out|grayed_out|nothing_happens|does_nothing|not_responding|loading|unresponsive|timed_out|404|500 -payment_system|payment_page|payment_method|return_label|cart_before|tracking_page|tracking|order_is_stuck|parcel|box|arrived|came|zipper|sewing|button_fell|button_is_stuck|power_button|button_came|money_back|cancel_my_order|package
+        @SITE|system|photos|upload <>5 spins|crash*|freez*|frozen|not_work*|not_load*|not_open*|not_respond*|not_let*|does_not_work|do_not_work|will_not_open|will_not_load|error|errors|bug|bugs|broken|blank|glitch*|down|stuck|spinning|keeps|greyed_out|grayed_out|nothing_happens|does_nothing|not_responding|loading|unresponsive|timed_out|404|500 -printed|upside|payment_system|payment_page|payment_method|return_label|cart_before|tracking_page|tracking|order_is_stuck|parcel|box|arrived|came|zipper|sewing|button_fell|button_is_stuck|power_button|button_came|money_back|cancel_my_order|package
         error_code|error_message|error_page|404|500_error|error_500|firmware|pairing|software_update|troubleshoot*|factory_reset|factory_settings|bluetooth|wi-fi|wifi !headphones|speaker|earbuds -is_it|does_it|do_you|compatible
         not|can_not|will_not|unable|trouble|problem*|issue*|how_do_i|how_to|help|fails|failed ..5 pair|pairing|sync|syncing|connect|connecting|set_up|set_it_up|setup|install|installing|reset|configure|update -address|account|person|agent|human|subscription|order|shipping|password|call|credit_card|on|with_my_order
         can_not|not|unable|will_not ..2 checkout|check_out|place_order|place_an_order|place_my_order|complete_checkout|add_to_cart|upload -code|discount|parcel
@@ -175,12 +179,25 @@ NOTHING_ASKED: tuple[Rule, ...] = (
         weak=True,
     ),
     rule(
+        Intent.UNKNOWN_OTHER, "settled",
+        """
+        got|received|arrived|came|come|found|sorted|fixed|works|working|resolved ..9 thanks|thank_you|cheers|perfect
+        thanks|thank_you|perfect ..6 got|received|arrived|came|found|sorted|fixed|works|working|resolved
+        """,
+        unless="""
+        but|however|not|still|please|can_you|could_you|how|where|when|why|missing|broken|wrong|damaged|only|cracked|need|want|would|like|instead
+        """,
+        beats=EVERY_REQUEST,
+    ),
+    rule(
         Intent.UNKNOWN_OTHER, "nothing_asked",
         """
         automatic_reply|auto-reply|autoreply|auto_reply|out_of_office|out_of_the_office|parental_leave|maternity_leave|annual_leave
         delivery_status_notification|undeliverable|mail_delivery_failed|mail_delivery_subsystem|message_could_not_be_delivered|delivery_has_failed
         never_mind|nevermind|disregard|figured_it_out|no_further_action|no_longer_an_issue
         ignore my|the|this|that|previous|last
+        can_be|please|you_can ..1 ignore|ignored|disregard|disregarded
+        just|only|simply ..1 wanted|want ..1 to_say|to_let_you_know|to_tell_you +love|loved|wonderful|amazing|great|happy|beautiful|brilliant|good|nice|fantastic|thank|thanks|lovely|best
         close the|this|my ticket|case|request
         cv|resume|hiring|vacanc*|internship*|job_opening*|job_application|looking_for_work|jobs|a_job|apply_for_a_position|part_time_work
         seo|google_ranking*|first_page|rank_higher|web_design|link_building|guest_post|backlink*
@@ -192,6 +209,6 @@ NOTHING_ASKED: tuple[Rule, ...] = (
         we_are_a ..3 company|agency|firm|supplier|manufacturer
         recipe|stock_price|nasdaq|invest_in|pre-ipo
         """,
-        beats=frozenset(set(Intent) - {Intent.HARASSMENT_THREATS, Intent.LEGAL_THREAT, Intent.CHARGEBACK_DISPUTE, Intent.FRAUD_SUSPECTED, Intent.UNKNOWN_OTHER, Intent.INFLUENCER_MARKETING_INQUIRY}),
+        beats=EVERY_REQUEST,
     ),
 )  # fmt: skip
