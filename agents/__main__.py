@@ -36,6 +36,7 @@ from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.stream import admin
+from pipeline.stream.expiry import keep_expiring
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
 from pipeline.telemetry import configure_logging
 from tables import decisions, ledger, seen, windows
@@ -56,7 +57,7 @@ event that it counts."""
 
 def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The dedup stage."""
-    stage = make_stage("dedup", seen.NAME, settings)
+    stage = make_stage("dedup", seen.NAME, settings, retention=seen.RETENTION)
     own = frozenset({*settings.own_author_ids, *filter(None, [settings.bot_agent_id])})
 
     def read(source: str, body: bytes) -> Any:
@@ -68,7 +69,7 @@ def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The classify stage; without an API key the rules decide alone."""
-    stage = make_stage("classify", decisions.NAME, settings)
+    stage = make_stage("classify", decisions.NAME, settings, retention=decisions.RETENTION)
     has_model = bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url)
     work = Classification(
         stage,
@@ -100,7 +101,13 @@ def _model(settings: Settings, stage: Stage) -> GatedClassifier:
 
 def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The act stage."""
-    stage = make_stage("act", ledger.NAME, settings, longest_call=settings.vendor_timeout)
+    stage = make_stage(
+        "act",
+        ledger.NAME,
+        settings,
+        retention=ledger.RETENTION,
+        longest_call=settings.vendor_timeout,
+    )
     share = settings.our_share
     budget = WindowBucket(limit=settings.vendor_budget * share, window=settings.vendor_window)
     gate = make_gate("richpanel", budget, settings, stage)
@@ -122,7 +129,9 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The observe stage, which also answers /windows."""
-    stage = make_stage("observe", windows.NAME, settings, gather=OBSERVE_GATHER)
+    stage = make_stage(
+        "observe", windows.NAME, settings, retention=windows.RETENTION, gather=OBSERVE_GATHER
+    )
     attach_observe(stage, now=time.time, on_crash=crash)
     table = windows.WindowsTable(stage.table)
     return stage, {"/windows": windows_query.route(table, now=time.time)}
@@ -165,6 +174,7 @@ async def run(name: str, settings: Settings) -> int:
         await each.start()
     await stage.app.start()
     announce = asyncio.create_task(_announce(name, stage, server))
+    expiring = asyncio.create_task(_expire(stage))
     # What lives now lives for ever: keeping it out of every later collection saves its cost.
     gc.freeze()
     code = await _until(stop, stage)
@@ -173,6 +183,7 @@ async def run(name: str, settings: Settings) -> int:
         crash(name, RuntimeError("the Faust app crashed"))
     asyncio.get_running_loop().call_later(STOP_GRACE, functools.partial(crash, "stop", code="slow"))
     await stage.app.stop()
+    expiring.cancel()
     for each in stage.alongside:
         await each.stop()
     await stage.follower.stop()
@@ -201,6 +212,13 @@ def _say_ready(name: str, url: str) -> None:
     line = {"ready": True, "stage": name, "url": url}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
+
+
+async def _expire(stage: Stage) -> None:
+    try:
+        await keep_expiring(stage.table, stage.producer, sleep=asyncio.sleep)
+    except Exception as error:  # noqa: BLE001 - whatever it is, only a fresh start mends it
+        crash("expiry", error)
 
 
 async def _until(stop: asyncio.Event, stage: Stage) -> int:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from console import drill, kafka, ledger, limits, mode, topics, withheld
+from console import drill, kafka, ledger, limits, mode, tables, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
@@ -30,6 +30,7 @@ EXPECTED = (
     ControlLost,
     Refused,
     DeliveryError,
+    tables.TableError,
 )
 """Errors whose text is the whole answer; a traceback would only hide it."""
 
@@ -54,6 +55,7 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(mode.app, name="mode")
 app.add_typer(drill.app, name="drill")
 app.command()(serve)
+app.add_typer(tables.app, name="tables")
 app.command()(scenario)
 app.command()(mode.panic)
 app.command()(mode.recover)

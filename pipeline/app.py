@@ -8,14 +8,15 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline import topics
+from pipeline import telemetry, topics
 from pipeline.control import Control, follow
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
+from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
 from pipeline.stream.guard import crash
 from pipeline.stream.producer import Producer, Sender
-from pipeline.stream.restore import Changelog
+from pipeline.stream.restore import Progress, log_progress
 from pipeline.stream.table import DurableTable
 
 
@@ -47,10 +48,17 @@ class Stage:
 
 
 def make_stage(
-    name: str, table: str, settings: Settings, *, gather: float = 0.0, longest_call: float = 0.0
+    name: str,
+    table: str,
+    settings: Settings,
+    *,
+    retention: float | None = None,
+    gather: float = 0.0,
+    longest_call: float = 0.0,
 ) -> Stage:
     """Builds the stage `name`; call it inside the event loop that will run it.
 
+    `retention` is how many seconds a row of the table is kept, None for ever.
     `longest_call` is how many seconds a call that a mode allowed may last.
     App ids, table names and topics are state: renaming one loses what is stored under it.
     """
@@ -67,7 +75,14 @@ def make_stage(
         table,
         changelog=topics.STAGE_CHANGELOGS[name].name,
         folder=folder,
-        open_changelog=functools.partial(Changelog, settings.bootstrap_servers),
+        open_changelog=Changelogs(
+            settings.bootstrap_servers,
+            group=f"switchboard-{name}",
+            source=topics.STAGE_SOURCES[name].name,
+        ).open,
+        retention=retention,
+        on_progress=_tell,
+        on_failure=functools.partial(crash, "table"),
     )
     app.durable.append(durable)
     producer = Producer(
@@ -85,3 +100,10 @@ def make_stage(
         on_crash=crash,
     )
     return Stage(name, app, durable, producer, control, follower)
+
+
+def _tell(progress: Progress) -> None:
+    telemetry.RESTORE_LEFT.labels(progress.table, str(progress.partition)).set(
+        progress.end - progress.position
+    )
+    log_progress(progress)

@@ -66,6 +66,12 @@ MODEL_CONCURRENCY = _gauge(
     "model_concurrency", "Calls that the model may have in hand, as far as it has shown."
 )
 STALE = _counter("parked_copies_total", "Copies of parked work that went on without them.")
+RESTORE_LEFT = _gauge(
+    "table_restore_left_records",
+    "Changelog records that a partition's restore has still to read.",
+    "table",
+    "partition",
+)
 DUPLICATES = _counter("duplicates_total", "Webhooks seen before.", "key_strength")
 
 

@@ -25,6 +25,9 @@ MAX_MESSAGE_BYTES = 1_048_588
 """Kafka's own default; the ingress takes bodies up to a quarter of it."""
 
 DAY_MS = 24 * 3600 * 1000
+LATE_DELETION = 15 * 24 * 3600.0
+"""Seconds that a record may outlive its topic's retention: the broker deletes whole segments, which
+fill for 7 days, and a replay may have been under way."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ event would have two plans.
 
 from __future__ import annotations
 
+from pipeline import topics
 from pipeline.domain.events import Decision
 from pipeline.stream.producer import Sender
 from pipeline.stream.table import DurableTable
 
 NAME = "decisions"
+RETENTION = topics.ACCEPTED.retention_ms / 1000 + topics.LATE_DELETION
+"""Seconds: as long as the event can be delivered again."""
 
 
 class DecisionsTable:

@@ -24,6 +24,8 @@ from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
 
 NAME = "ledger"
+RETENTION = 90 * 24 * 3600.0
+"""Seconds: longer than dead letters and withheld replies can be brought back."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline import topics
 from pipeline.domain.dedup import Seen
 from pipeline.stream.table import DurableTable
 
 NAME = "seen"
+RETENTION = topics.RECEIVED.retention_ms / 1000 + topics.LATE_DELETION
+"""Seconds. A row must outlive every record that it may have to recognise, in a replay too."""
 
 
 class SeenTable:

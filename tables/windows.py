@@ -4,39 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain.windows import Window
+from pipeline.domain.windows import WIDTH, Window
 from pipeline.stream.table import DurableTable
+from pipeline.stream.windowed import WindowedTable
 
 NAME = "windows"
+RETENTION = 7 * 24 * 3600.0
+"""Seconds after a window's last record; older ranges come from replaying the audit."""
+
+
+_SERIES = "audit"
 
 
 class WindowsTable:
     """Typed rows over the durable table; each audit partition has rows of its own."""
 
     def __init__(self, table: DurableTable) -> None:
-        self.table = table
+        self._windows = WindowedTable(table, width=WIDTH)
 
     def load(self, partition: int, starts: Iterable[int]) -> dict[int, Window]:
         """The stored windows among `starts` (unix seconds)."""
-        wanted = list(starts)
-        rows = self.table.get_many(partition, [_key(start) for start in wanted])
-        return {
-            start: Window.parse(row)
-            for start, row in zip(wanted, rows, strict=True)
-            if row is not None
-        }
+        rows = self._windows.load(partition, _SERIES, starts)
+        return {start: Window.parse(row) for start, row in rows.items()}
 
     def between(self, begin: int, end: int) -> list[Window]:
         """Every stored window that starts in [begin, end), of all partitions owned here."""
-        return [
-            Window.parse(row) for key, row in self.table.items() if _key(begin) <= key < _key(end)
-        ]
+        return [Window.parse(row) for _, row in self._windows.between(_SERIES, begin, end)]
 
     @staticmethod
     def puts(windows: Iterable[Window]) -> dict[bytes, bytes | None]:
         """The rows to write."""
-        return {_key(window.start): window.to_bytes() for window in windows}
-
-
-def _key(start: int) -> bytes:
-    return b"w%012d" % start
+        return {WindowedTable.key(_SERIES, window.start): window.to_bytes() for window in windows}

@@ -20,9 +20,9 @@ import uvloop
 
 from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Batch
+from pipeline.stream.changelog import Changelogs
 from pipeline.stream.guard import crash
 from pipeline.stream.producer import Outgoing, Producer
-from pipeline.stream.restore import Changelog
 from pipeline.stream.table import DurableTable
 from pipeline.stream.transact import Effects, transact
 
@@ -56,7 +56,9 @@ async def run(env: dict[str, str]) -> None:
         "seen",
         changelog=f"{env['BENCH_GROUP']}-seen-changelog",
         folder=folder,
-        open_changelog=functools.partial(Changelog, env["BENCH_BROKER"]),
+        open_changelog=Changelogs(
+            env["BENCH_BROKER"], group=env["BENCH_GROUP"], source=env["BENCH_SOURCE"]
+        ).open,
     )
     app.durable.append(table)
     producer = Producer(env["BENCH_BROKER"], client_id="bench", linger=LINGER)

@@ -6,7 +6,6 @@ Prints when it was given its partitions and when the table was ready, then how m
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 import uvloop
 
 from pipeline.stream.app import DurableApp
-from pipeline.stream.restore import Changelog
+from pipeline.stream.changelog import Changelogs
 from pipeline.stream.table import DurableTable
 
 
@@ -41,7 +40,9 @@ async def run(env: dict[str, str]) -> None:
         "seen",
         changelog=f"{env['BENCH_GROUP']}-seen-changelog",
         folder=folder,
-        open_changelog=functools.partial(Changelog, env["BENCH_BROKER"]),
+        open_changelog=Changelogs(
+            env["BENCH_BROKER"], group=env["BENCH_GROUP"], source=env["BENCH_SOURCE"]
+        ).open,
     )
     app.durable.append(table)
 

@@ -16,8 +16,12 @@ EXIT_CRASH = 70
 EXIT_CONFIG = 78
 
 
+class Refused(Exception):
+    """Going on would do harm, and so would trying again; the text says what a person has to do."""
+
+
 def crash(where: str, error: BaseException | None = None, *, code: str = "") -> None:
-    """Ends the process now, with exit code 70.
+    """Ends the process now, with exit code 70, or 78 where a restart will not help.
 
     No cleanup runs: every clean-up handler is a place where half-done work could still be
     committed, while the restart path is exercised by every crash.
@@ -27,8 +31,10 @@ def crash(where: str, error: BaseException | None = None, *, code: str = "") -> 
         extra={"fields": {"where": where, "code": code or type(error).__name__}},
         exc_info=error,
     )
+    if isinstance(error, Refused):  # its text is the layer's own and holds no row
+        log.critical("refused", extra={"fields": {"where": where, "reason": str(error)}})
     logging.shutdown()
-    os._exit(EXIT_CRASH)
+    os._exit(EXIT_CONFIG if isinstance(error, Refused) else EXIT_CRASH)
 
 
 Crash = Callable[[str, BaseException], None]

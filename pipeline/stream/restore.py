@@ -1,105 +1,240 @@
-"""Reading a changelog partition in bulk."""
+"""From a partition's changelog and whatever lies on the local disk to a store that may be used.
+
+What is done is one pure choice over three facts: what the local store says it follows, what the
+changelog begins with, and whether the owner has worked before. Local files are only a cache and
+are thrown away at any doubt; a changelog that has lost its beginning is another matter. It is
+never taken for a new table: an empty ledger would mean every reply again.
+
+What cannot be told: a lost tail that was written over before we look (unclean leader election,
+which is off), and a changelog emptied together with the group's commits and every local disk,
+which is what starting over on purpose looks like.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Protocol, Self
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 
-import confluent_kafka
+from pipeline.stream.changelog import ChangelogReader
+from pipeline.stream.guard import Refused
+from pipeline.stream.store import CorruptStoreError, Marker, Store, set_aside, wipe
 
-_SLAB = 10_000
-_SLICE = 0.1
-"""Seconds of one read: it returns when it has a whole slab or when they are over, even at the end."""
-_TIMEOUT = 30.0
+log = logging.getLogger(__name__)
 
-Rows = list[tuple[bytes, bytes | None]]
-
-
-class RestoreError(Exception):
-    """A changelog cannot be read; the text names it and the broker's reason."""
-
-
-class ChangelogReader(AbstractContextManager["ChangelogReader"], Protocol):
-    """One changelog partition up to the end that it had when it was opened."""
-
-    @property
-    def end(self) -> int:
-        """One above the last offset."""
-        ...
-
-    def read(self, position: int) -> Iterator[tuple[Rows, int]]:
-        """Slabs of rows from `position` to the end, each with the last offset it reaches."""
-        ...
+PROGRESS_SECONDS = 3.0
+BULK = 20_000
+"""Records from which on opening the store twice costs less than it saves."""
 
 
-class Changelog(ChangelogReader):
-    """One partition of a changelog topic, read from any offset to its end.
+class TableRefused(Refused):
+    """The changelog has lost rows; only a person may decide to go on."""
 
-    The end is taken once, at the start: only the owner of the partition writes to it, so nothing
-    that matters can follow.
+
+@dataclass(frozen=True, slots=True)
+class Corrupt:
+    """There is a store, and its files cannot be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """First use: write the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Apply what the changelog has beyond the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """Read everything anew; `keep` moves the old files aside instead of deleting them."""
+
+    reason: str
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Rows were lost."""
+
+    reason: str
+
+
+Choice = Begin | CatchUp | Rebuild | Refuse
+
+
+def choose(
+    local: Marker | Corrupt | None, *, topic_id: str, epoch: str | None, end: int, has_history: bool
+) -> Choice:
+    """What to do about one partition.
+
+    Args:
+        local: what lies on this disk; None = nothing.
+        topic_id: the broker's id of the changelog topic.
+        epoch: what the changelog begins with; None = not with an epoch.
+        end: one above its last offset.
+        has_history: the owner has worked before. Asked only where `epoch` is None.
     """
+    if epoch is None:
+        return _without_epoch(local, end=end, has_history=has_history)
+    if not isinstance(local, Marker):
+        return Rebuild("no local state" if local is None else "local state is damaged")
+    match local.topic_id == topic_id, local.epoch == epoch:
+        case True, False:
+            return Refuse("it has lost its beginning and was begun again")
+        case True, True if local.position <= end:
+            return CatchUp()
+        case True, True:
+            return Rebuild("local state is ahead of its changelog, which lost records", keep=True)
+        case _:
+            return Rebuild("local state belongs to another topic or cluster", keep=True)
 
-    def __init__(self, bootstrap_servers: str, topic: str, partition: int) -> None:
-        self._where = confluent_kafka.TopicPartition(topic, partition)
-        self._consumer = confluent_kafka.Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": f"restore-{topic}",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "fetch.wait.max.ms": 50,
-            }
+
+def _without_epoch(local: Marker | Corrupt | None, *, end: int, has_history: bool) -> Choice:
+    if end > 0:
+        return Refuse("it has lost its beginning")
+    if local is not None:
+        return Refuse("it is empty, but this worker has state of it")
+    return Refuse("it is empty, but the stage has worked before") if has_history else Begin()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one partition's restore is: done when `position` is `end`."""
+
+    table: str
+    partition: int
+    position: int
+    end: int
+    rows: int
+    seconds: float
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def log_progress(progress: Progress) -> None:
+    """One line for each report; a restore of nothing is not worth one."""
+    if progress.rows:
+        log.info(
+            "table restored" if progress.position == progress.end else "table is being restored",
+            extra={
+                "fields": {
+                    "table": progress.table,
+                    "partition": progress.partition,
+                    "rows": progress.rows,
+                    "left": progress.end - progress.position,
+                    "seconds": round(progress.seconds, 2),
+                }
+            },
         )
+
+
+@dataclass(frozen=True)
+class Restore:
+    """How one partition of one table is restored."""
+
+    table: str
+    partition: int
+    folder: Path
+    new_epoch: Callable[[], str]
+    on_progress: OnProgress = log_progress
+
+    def run(self, changelog: ChangelogReader) -> Store:
+        """Opens the store and brings it to the end of `changelog`.
+
+        Raises:
+            TableRefused: rows were lost.
+            TableBusyError: another process has the folder.
+            RestoreError: the changelog cannot be read.
+        """
+        store, local = _look(self.folder)
         try:
-            offsets: tuple[int, int] = self._consumer.get_watermark_offsets(
-                self._where, timeout=_TIMEOUT
+            choice = choose(
+                local,
+                topic_id=changelog.topic_id,
+                epoch=changelog.epoch,
+                end=changelog.end,
+                has_history=changelog.epoch is None and changelog.has_history(),
             )
-        except confluent_kafka.KafkaException as error:
-            self._consumer.close()
-            raise RestoreError(f"{topic}[{partition}]: {error.args[0].name()}") from None
-        self._begin, self._end = offsets
+            position = local.position if isinstance(local, Marker) else 0
+            match choice:
+                case Refuse(reason):
+                    self._refuse(reason)
+                case Begin():
+                    changelog.begin(self.new_epoch())
+                case Rebuild():
+                    if store is not None:
+                        store.close()
+                    _discard(self.folder, local, choice)
+                    store, position = None, 0
+            is_bulk = changelog.end - position > BULK
+            if store is None:
+                store = Store.open(self.folder, bulk=is_bulk)
+            elif is_bulk:
+                store = store.reopen(bulk=True)
+            self._apply(store, changelog, position)
+            if is_bulk:
+                store = store.reopen()
+        except BaseException:
+            if store is not None:
+                store.close()
+            raise
+        return store
 
-    @property
-    def end(self) -> int:
-        """One above the last offset when the changelog was opened."""
-        return self._end
+    def _refuse(self, reason: str) -> NoReturn:
+        raise TableRefused(
+            f"the changelog of table {self.table}, partition {self.partition}: {reason}. Going on "
+            "would forget what was done and do it again. Bring the topic back from a mirror or a "
+            "backup. To go on with what this machine's disk holds of it, or without its rows: "
+            f"./switchboard tables begin {self.table}"
+        )
 
-    def __enter__(self) -> Self:
-        return self
+    def _apply(self, store: Store, changelog: ChangelogReader, position: int) -> None:
+        epoch = changelog.epoch or ""
+        began = told = time.monotonic()
+        rows = 0
+        for changes, reached in changelog.read(position):
+            # No write-ahead log: a crash only means beginning again from the marker, which is
+            # written with the rows; what counts is flushed at the end.
+            marker = Marker(changelog.topic_id, epoch, reached)
+            store.apply(changes, marker, write_ahead=False)
+            rows += len(changes)
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                self._tell(reached, changelog.end, rows, told - began)
+        end = changelog.end
+        store.apply((), Marker(changelog.topic_id, epoch, end), write_ahead=False)
+        store.flush()
+        self._tell(end, end, rows, time.monotonic() - began)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._consumer.close()
+    def _tell(self, position: int, end: int, rows: int, seconds: float) -> None:
+        self.on_progress(Progress(self.table, self.partition, position, end, rows, seconds))
 
-    def read(self, position: int) -> Iterator[tuple[Rows, int]]:
-        """Slabs of rows from `position` to the end, each with the last offset it reaches."""
-        at = max(position, self._begin)
-        if at >= self.end:
-            return
-        start = confluent_kafka.TopicPartition(self._where.topic, self._where.partition, at)
-        self._consumer.assign([start])
-        silent = 0.0
-        while at < self.end:
-            messages = self._consumer.consume(_SLAB, timeout=_SLICE)
-            silent = 0.0 if messages else silent + _SLICE
-            if silent > _TIMEOUT:
-                raise RestoreError(f"{self._where.topic}: no answer in {_TIMEOUT:.0f} s")
-            rows: Rows = []
-            for message in messages:
-                error = message.error()
-                if error is None:
-                    rows.append((message.key(), message.value()))
-                    at = message.offset() + 1
-                elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001
-                    at = self.end  # compaction may have taken the last offsets away
-                else:
-                    raise RestoreError(f"{self._where.topic}: {error.name()}")
-            if messages:
-                yield rows, at - 1
+
+def _look(folder: Path) -> tuple[Store | None, Marker | Corrupt | None]:
+    if not folder.exists():
+        return None, None
+    try:
+        store = Store.open(folder)
+    except CorruptStoreError:
+        return None, Corrupt()
+    try:
+        return store, store.marker
+    except CorruptStoreError:
+        store.close()
+        return None, Corrupt()
+
+
+def _discard(folder: Path, local: Marker | Corrupt | None, why: Rebuild) -> None:
+    if local is not None:
+        kept = str(set_aside(folder)) if why.keep else None
+        log.warning(
+            "local table is thrown away and rebuilt from its changelog",
+            extra={"fields": {"folder": str(folder), "reason": why.reason, "kept": kept}},
+        )
+    wipe(folder)  # also one that was made and never written

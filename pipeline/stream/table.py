@@ -8,130 +8,27 @@ acknowledged it, and the local store is a cache of the changelog with a marker o
 from __future__ import annotations
 
 import asyncio
-import logging
-import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rocksdict import (
-    BlockBasedOptions,
-    Cache,
-    Options,
-    Rdict,
-    WriteBatch,
-)
-
+from pipeline.stream.changelog import ChangelogReader
+from pipeline.stream.partition import Partition, Put
 from pipeline.stream.producer import Changes, Outgoing, Sender
-from pipeline.stream.restore import ChangelogReader
-from pipeline.stream.watermark import Watermark
+from pipeline.stream.restore import OnProgress, Restore, log_progress
+from pipeline.stream.store import RESERVED
 
-log = logging.getLogger(__name__)
-
-MARKER = b"\x00offset"
-"""The key under which a store keeps the changelog offset it contains; no table key begins so."""
-
-_CACHE = Cache(32 << 20)  # one for all stores of the process: memory must not grow per partition
-
-
-def _options() -> Options:
-    options = Options(raw_mode=True)
-    options.create_if_missing(create_if_missing=True)
-    options.set_write_buffer_size(8 << 20)
-    options.set_max_write_buffer_number(2)
-    options.set_keep_log_file_num(2)
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(_CACHE)
-    blocks.set_bloom_filter(10, block_based=False)
-    options.set_block_based_table_factory(blocks)
-    return options
-
-
-class TableBusyError(Exception):
-    """Another process holds the table's folder."""
-
-
-class Store:
-    """One partition's rows and the changelog offset they stand for."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = Rdict(str(folder), options=_options())
-        except Exception as error:
-            if "lock" in str(error).lower():
-                raise TableBusyError(
-                    f"{folder} is in use by another process: stop it, or give this worker a name "
-                    "of its own with SWITCHBOARD_INSTANCE"
-                ) from None
-            raise
-
-    @property
-    def position(self) -> int:
-        """The next changelog offset to apply; 0 for an empty store."""
-        marker = self._db.get(MARKER)
-        return 0 if marker is None else int(marker) + 1
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The rows of `keys`, None where there is none, in one read."""
-        return list(self._db.get(list(keys))) if keys else []
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every row in key order, without the marker."""
-        for key, value in self._db.items():
-            if key != MARKER:
-                yield key, value
-
-    def apply(self, rows: Iterable[tuple[bytes, bytes | None]], offset: int | None) -> None:
-        """Writes `rows` and, with them or not at all, the offset they reach."""
-        batch = WriteBatch(raw_mode=True)
-        for key, value in rows:
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
-        if offset is not None:
-            batch.put(MARKER, str(offset).encode())
-        self._db.write(batch)
-
-    def close(self) -> None:
-        """Releases the folder."""
-        self._db.close()
-
-
-class _Partition:
-    """A restored store and the puts that are on their way."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.sequence = 0
-        self.applied = Watermark()
-        self.offsets: dict[int, int] = {}
-
-    def begin(self) -> int:
-        """Numbers a put in the order its records are produced."""
-        self.sequence += 1
-        self.applied.hand_out([self.sequence])
-        return self.sequence
-
-    def end(self, sequence: int, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Writes the rows; the marker only passes puts that are all applied.
-
-        Puts may be acknowledged out of order, and a marker beyond an unapplied one would hide
-        it from the next restore.
-        """
-        self.offsets[sequence] = offset
-        before = self.applied.position or 1
-        self.applied.finish(sequence)
-        after = self.applied.position or 1
-        reached = [self.offsets.pop(number) for number in range(before, after)]
-        self.store.apply(rows.items(), reached[-1] if reached else None)
+RESTORE_THREADS = 4
+"""Partitions restored side by side: two cores are busy with four, and each costs some 10 MB."""
 
 
 class DurableTable:
     """Rows by key, partitioned like the source topic of the stage that owns it.
 
-    One process owns a partition at a time. Values and keys are bytes; a key never begins with
-    a zero byte.
+    One process owns a partition at a time. Values and keys are bytes; a key is not empty and
+    never begins with a zero byte. Rows older than `retention` seconds (None keeps for ever) are
+    removed by `pipeline.stream.expiry`.
     """
 
     def __init__(
@@ -141,14 +38,24 @@ class DurableTable:
         changelog: str,
         folder: Path,
         open_changelog: Callable[[str, int], ChangelogReader],
+        retention: float | None = None,
+        new_epoch: Callable[[], str] = lambda: uuid.uuid4().hex,
+        on_progress: OnProgress = log_progress,
+        on_failure: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.changelog = changelog
+        self.retention = retention
         self._folder = folder / name
         self._open_changelog = open_changelog
-        self._partitions: dict[int, _Partition] = {}
+        self._new_epoch = new_epoch
+        self._on_progress = on_progress
+        self._on_failure = on_failure
+        """Told why a partition cannot be opened: nobody may be waiting for it yet."""
+        self._partitions: dict[int, Partition] = {}
         self._owned: set[int] = set()
         self._settling: dict[int, asyncio.Task[None]] = {}
+        self._threads = ThreadPoolExecutor(RESTORE_THREADS, thread_name_prefix=f"restore-{name}")
 
     # -- assignment ---------------------------------------------------------------------------
 
@@ -166,38 +73,38 @@ class DurableTable:
         if before is not None and not before.done():
             await asyncio.wait([before])
         mine = self._partitions.pop(partition, None)
+        if mine is not None:
+            # What is still on its way lands in the changelog behind our back otherwise.
+            await mine.idle()
+            mine.store.close()
         if partition not in self._owned:
-            if mine is not None:
-                mine.store.close()
             return
-        # One that stays ours catches up as well: another worker may have owned it meanwhile.
-        store = mine.store if mine is not None else Store(self._path(partition))
-        store = await asyncio.to_thread(self._catch_up, partition, store)
-        self._partitions[partition] = _Partition(store)
+        # One that stays ours is opened anew as well: another worker may have owned it meanwhile.
+        try:
+            self._partitions[partition] = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._open, partition
+            )
+        except Exception as error:
+            self._on_failure(error)
+            raise
 
-    def _path(self, partition: int) -> Path:
-        return self._folder / str(partition)
-
-    def _catch_up(self, partition: int, store: Store) -> Store:
-        """Applies what the changelog has beyond the store; a store ahead of it is rebuilt."""
+    def _open(self, partition: int) -> Partition:
+        how = Restore(
+            self.name,
+            partition,
+            self._folder / str(partition),
+            new_epoch=self._new_epoch,
+            on_progress=self._on_progress,
+        )
         with self._open_changelog(self.changelog, partition) as changelog:
-            if store.position > changelog.end:
-                log.warning(
-                    "local table is ahead of its changelog and is rebuilt",
-                    extra={"fields": {"table": self.name, "partition": partition}},
-                )
-                store.close()
-                shutil.rmtree(self._path(partition))
-                store = Store(self._path(partition))
-            for rows, offset in changelog.read(store.position):
-                store.apply(rows, offset)
-        return store
+            return Partition(how.run(changelog))
 
     async def ready(self, partition: int) -> None:
         """Returns when `partition` is restored.
 
         Raises:
             KeyError: the partition is not assigned.
+            TableRefused, TableBusyError, RestoreError: it cannot be; see `restore.Restore.run`.
         """
         await asyncio.shield(self._settling[partition])
 
@@ -214,6 +121,7 @@ class DurableTable:
         self.assign(())
         if self._settling:
             await asyncio.wait(self._settling.values())
+        self._threads.shutdown(wait=False)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -225,10 +133,29 @@ class DurableTable:
         """One durable row."""
         return self.get_many(partition, [key])[0]
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of every partition that is owned and restored."""
+    def items(self, begin: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Rows with `begin` <= key < `end` of every partition that is owned and restored."""
         for mine in list(self._partitions.values()):
-            yield from mine.store.items()
+            for key, value, _ in mine.store.rows(begin):
+                if end is not None and key >= end:
+                    break
+                yield key, value
+
+    def partitions(self) -> dict[int, Partition]:
+        """The partitions that are owned and restored now."""
+        return dict(self._partitions)
+
+    async def cutoff(self, partition: int, age: float) -> int:
+        """The changelog offset below which every record is older than `age` seconds.
+
+        By the broker's time, and seen from the last record: a tick makes that now.
+        """
+
+        def ask() -> int:
+            with self._open_changelog(self.changelog, partition) as changelog:
+                return changelog.cutoff(age)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     async def commit(
         self,
@@ -242,22 +169,39 @@ class DurableTable:
 
         Raises:
             DeliveryError: something was not acknowledged; the local store is untouched.
+            Overtaken: another process has written to the partition's changelog.
+            ValueError: a key is empty or begins with a zero byte.
         """
-        # Once begun it is carried through: a caller that is cancelled in the middle would leave a
-        # row in the changelog that the local store does not have.
-        await asyncio.shield(self._commit(partition, puts, producer, outputs))
+        if puts and min(puts) < RESERVED:
+            raise ValueError("a table key is not empty and does not begin with a zero byte")
+        await self.append(partition, puts, producer, outputs=outputs)
 
-    async def _commit(
+    async def append(
         self,
         partition: int,
         puts: Mapping[bytes, bytes | None],
         producer: Sender,
-        outputs: Sequence[Outgoing],
+        *,
+        outputs: Sequence[Outgoing] = (),
     ) -> None:
+        """`commit` without the check of keys, for the layer's own records."""
         if not puts:
             await producer.send(outputs)
             return
         mine = self._partitions[partition]
-        sequence = mine.begin()
-        offset = await producer.send(outputs, Changes(self.changelog, partition, puts))
-        mine.end(sequence, puts, offset)
+        # Noted before anything can run in between: a sweep must not bury what is on its way.
+        put = mine.begin(puts)
+        # Once begun it is carried through: a caller that is cancelled in the middle would leave a
+        # row in the changelog that the local store does not have.
+        changes = Changes(self.changelog, partition, puts)
+        await asyncio.shield(_carry_through(mine, put, changes, outputs, producer))
+
+
+async def _carry_through(
+    mine: Partition, put: Put, changes: Changes, outputs: Sequence[Outgoing], producer: Sender
+) -> None:
+    try:
+        mine.acknowledge(put, await producer.send(outputs, changes))
+        await put.applied
+    finally:
+        mine.end(put)

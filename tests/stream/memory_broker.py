@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pipeline.domain.events import Audit
 from pipeline.stream.batch import Assignment, Batch
+from pipeline.stream.changelog import EPOCH, ChangelogReader, Slab
 from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing
-from pipeline.stream.restore import Rows
 from pipeline.stream.table import DurableTable
 
 
@@ -33,11 +32,20 @@ class FakeRecord:
 
 @dataclass
 class MemoryBroker:
-    """Appends what is sent; `fail_next` refuses the next send as a dead broker would."""
+    """Appends what is sent; the switches are what a broker, or those who run it, can do to us."""
 
-    logs: dict[tuple[str, int], list[Outgoing]] = field(default_factory=lambda: defaultdict(list))
+    logs: dict[tuple[str, int], list[Outgoing | None]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """An offset is an index; None is a record that compaction or deletion took away."""
+    times: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))
     sent: list[Outgoing] = field(default_factory=list)
     fail_next: bool = False
+    """Refuses the next send as a dead broker would."""
+    now: int = 1_700_000_000_000
+    """The broker's clock, in milliseconds."""
+    topic_id: str = "id-1"
+    has_history: bool = False
 
     async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
         await asyncio.sleep(0)
@@ -47,16 +55,41 @@ class MemoryBroker:
         offset = -1
         for key, value in (changes.rows if changes is not None else {}).items():
             assert changes is not None
-            offset = self._append(Outgoing(changes.topic, key, value, (), changes.partition))
+            offset = self._send(Outgoing(changes.topic, key, value, (), changes.partition))
         for record in records:
-            self._append(record)
+            self._send(record)
         return offset
 
-    def _append(self, record: Outgoing) -> int:
-        log = self.logs[record.topic, record.partition or 0]
-        log.append(record)
+    def _send(self, record: Outgoing) -> int:
         self.sent.append(record)
-        return len(log) - 1
+        return self.append(record)
+
+    def append(self, record: Outgoing) -> int:
+        where = record.topic, record.partition or 0
+        self.logs[where].append(record)
+        self.times[where].append(self.now)
+        return len(self.logs[where]) - 1
+
+    def compact(self, topic: str, partition: int = 0) -> None:
+        """Keeps the last record of each key, as the log cleaner does."""
+        log = self.logs[topic, partition]
+        last = {record.key: at for at, record in enumerate(log) if record is not None}
+        for at, record in enumerate(log):
+            if record is not None and last[record.key] != at:
+                log[at] = None
+
+    def delete_below(self, offset: int, topic: str, partition: int = 0) -> None:
+        log = self.logs[topic, partition]
+        log[:offset] = [None] * min(offset, len(log))
+
+    def lose_tail(self, count: int, topic: str, partition: int = 0) -> None:
+        del self.logs[topic, partition][-count:]
+        del self.times[topic, partition][-count:]
+
+    def recreate(self, topic: str, partition: int = 0) -> None:
+        self.logs[topic, partition].clear()
+        self.times[topic, partition].clear()
+        self.topic_id += "+"
 
     async def close(self) -> None:
         return None
@@ -68,32 +101,61 @@ class MemoryBroker:
         return [Audit.parse(r.value) for r in self.sent if r.topic.endswith("audit.recorded.v1")]
 
     def reader(self, topic: str, partition: int) -> MemoryChangelog:
-        return MemoryChangelog(self.logs[topic, partition])
+        return MemoryChangelog(self, topic, partition)
 
-    def table(self, folder: Path, name: str = "rows") -> DurableTable:
+    def table(
+        self, folder: Path, name: str = "rows", *, retention: float | None = None
+    ) -> DurableTable:
         return DurableTable(
-            name, changelog=f"{name}-changelog", folder=folder, open_changelog=self.reader
+            name,
+            changelog=f"{name}-changelog",
+            folder=folder,
+            open_changelog=self.reader,
+            retention=retention,
         )
 
 
-class MemoryChangelog(AbstractContextManager["MemoryChangelog"]):
-    def __init__(self, log: list[Outgoing]) -> None:
-        self._log = list(log)
-
-    def __enter__(self) -> Self:
-        return self
+class MemoryChangelog(ChangelogReader):
+    def __init__(self, broker: MemoryBroker, topic: str, partition: int) -> None:
+        self._broker, self._where = broker, (topic, partition)
+        self._end = len(broker.logs[topic, partition])
 
     def __exit__(self, *_: object) -> None:
         return None
 
     @property
-    def end(self) -> int:
-        return len(self._log)
+    def topic_id(self) -> str:
+        return self._broker.topic_id
 
-    def read(self, position: int) -> Iterator[tuple[Rows, int]]:
-        rows = [(record.key or b"", record.value) for record in self._log[position:]]
-        if rows:
-            yield rows, len(self._log) - 1
+    @property
+    def epoch(self) -> str | None:
+        kept = [record for record in self._broker.logs[self._where] if record is not None]
+        key = (kept[0].key or b"") if kept else b""
+        return key.removeprefix(EPOCH).decode() if key.startswith(EPOCH) else None
+
+    @property
+    def end(self) -> int:
+        return self._end
+
+    def has_history(self) -> bool:
+        return self._broker.has_history
+
+    def begin(self, epoch: str) -> None:
+        self._end = 1 + self._broker.append(
+            Outgoing(self._where[0], EPOCH + epoch.encode(), b"", (), self._where[1])
+        )
+
+    def read(self, position: int) -> Iterator[Slab]:
+        log = self._broker.logs[self._where]
+        for at in range(position, self._end, 3):
+            until = min(at + 3, self._end)
+            slab = [(r.key or b"", r.value, o) for o in range(at, until) if (r := log[o])]
+            yield slab, until
+
+    def cutoff(self, age: float) -> int:
+        times = self._broker.times[self._where][: self._end]
+        young = times[-1] - age * 1000
+        return next((at for at, time in enumerate(times) if time >= young), self._end)
 
 
 async def run_batch(agent: Any, batch: Batch) -> None:

@@ -69,7 +69,11 @@ class World:
     def rows(self) -> dict[bytes, bytes | None]:
         """The rows of parked work that are left."""
         changes = self.broker.logs["rows-changelog", 0]
-        rows = {each.key: each.value for each in changes if (each.key or b"").startswith(b"parked")}
+        rows = {
+            each.key: each.value
+            for each in changes
+            if each is not None and (each.key or b"").startswith(b"parked")
+        }
         return {key: value for key, value in rows.items() if key and value is not None}
 
     def ends(self) -> list[tuple[str, Outcome]]:

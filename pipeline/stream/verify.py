@@ -1,0 +1,117 @@
+"""Is a local store what its changelog comes to? Works on the files, beside a running owner too.
+
+The store is looked at first and the changelog is folded afterwards into a store of its own on
+disk, so millions of rows need no memory. Keys that the changelog has touched since the look are
+left out: the owner may have them or not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.stream.changelog import ChangelogReader
+from pipeline.stream.restore import CatchUp, Rebuild, Refuse, choose
+from pipeline.stream.store import Marker, Row, Store
+
+SAMPLES = 5
+OpenChangelog = Callable[[], AbstractContextManager[ChangelogReader]]
+
+
+@dataclass
+class Verdict:
+    """What was found; `problem` is why rows were not compared at all."""
+
+    rows: int = 0
+    behind: int = 0
+    """Changelog records that the store has not seen: a restart reads them."""
+    missing: int = 0
+    extra: int = 0
+    different: int = 0
+    samples: list[bytes] = field(default_factory=list)
+    """Keys of the first differences."""
+    problem: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the store equals the fold of its changelog."""
+        return self.problem is None and not (self.missing or self.extra or self.different)
+
+
+def verify(folder: Path, open_changelog: OpenChangelog) -> Verdict:
+    """Compares the store in `folder` with its changelog.
+
+    Raises:
+        CorruptStoreError: the files are damaged, or there are none.
+        RestoreError: the changelog cannot be read.
+    """
+    with Store.view(folder) as view:
+        marker = view.marker
+        with open_changelog() as changelog:
+            problem = _problem(marker, changelog)
+            if problem is not None or marker is None:
+                return Verdict(problem=problem or "the store was never written")
+            with tempfile.TemporaryDirectory(prefix="table-fold-") as own:
+                fold, touched = _fold(changelog, Path(own), marker)
+                try:
+                    verdict = _compare(view.rows(), fold.rows(), touched)
+                finally:
+                    fold.close()
+            verdict.behind = changelog.end - marker.position
+    return verdict
+
+
+def _problem(marker: Marker | None, changelog: ChangelogReader) -> str | None:
+    choice = choose(
+        marker,
+        topic_id=changelog.topic_id,
+        epoch=changelog.epoch,
+        end=changelog.end,
+        has_history=True,
+    )
+    match choice:
+        case CatchUp():
+            return None
+        case Rebuild(reason):
+            return f"{reason}: the next start rebuilds it"
+        case Refuse(reason):
+            return f"the changelog is refused: {reason}"
+        case _:
+            raise AssertionError("with history nothing begins")
+
+
+def _fold(changelog: ChangelogReader, folder: Path, marker: Marker) -> tuple[Store, set[bytes]]:
+    """The fold of the changelog, and the keys that it touched at or above `marker`."""
+    fold = Store.open(folder / "fold", bulk=True)
+    touched: set[bytes] = set()
+    for changes, reached in changelog.read(0):
+        fold.apply(changes, Marker("", "", reached), write_ahead=False)
+        if reached > marker.position:
+            touched.update(key for key, _, offset in changes if offset >= marker.position)
+    fold.flush()
+    return fold.reopen(), touched
+
+
+def _compare(mine: Iterator[Row], fold: Iterator[Row], touched: set[bytes]) -> Verdict:
+    """Walks both in key order."""
+    verdict = Verdict()
+    here, there = next(mine, None), next(fold, None)
+    while here is not None or there is not None:
+        if there is None or (here is not None and here.key < there.key):
+            assert here is not None  # noqa: S101 - one of the two is there
+            key, kind = here.key, "extra"
+            here = next(mine, None)
+        elif here is None or there.key < here.key:
+            key, kind = there.key, "missing"
+            there = next(fold, None)
+        else:
+            key, kind = here.key, "different" if here != there else ""
+            here, there = next(mine, None), next(fold, None)
+        verdict.rows += kind != "missing"
+        if kind and key not in touched:
+            setattr(verdict, kind, getattr(verdict, kind) + 1)
+            verdict.samples += [key] if len(verdict.samples) < SAMPLES else []
+    return verdict

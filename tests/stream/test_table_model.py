@@ -1,0 +1,258 @@
+"""The table against a dict, over crashes between any two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.stream.changelog import Slab
+from pipeline.stream.producer import Changes, Outgoing
+from pipeline.stream.table import DurableTable
+from pipeline.stream.verify import verify
+from tests.stream.memory_broker import MemoryBroker, MemoryChangelog
+
+LOG = "rows-changelog"
+Rows = dict[bytes, bytes | None]
+
+
+class Killed(Exception):
+    """The process is gone: nothing after this step happened."""
+
+
+@dataclass
+class FaultyBroker(MemoryBroker):
+    """Kills the process in the middle of a send or of a restore, at a step that is counted."""
+
+    kill_after_records: int | None = None
+    """Of the next send: how many of its records the broker still gets; the ack is never seen."""
+    kill_after_slabs: int | None = None
+    """Of the next restore."""
+
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        if self.kill_after_records is None or changes is None:
+            return await super().send(records, changes)
+        rows = dict(itertools.islice(changes.rows.items(), self.kill_after_records))
+        self.kill_after_records = None
+        await super().send((), Changes(changes.topic, changes.partition, rows))
+        raise Killed
+
+    def reader(self, topic: str, partition: int) -> MemoryChangelog:
+        return FaultyChangelog(self, topic, partition)
+
+    def fold(self) -> dict[bytes, bytes]:
+        rows: dict[bytes, bytes] = {}
+        for record in self.logs[LOG, 0]:
+            if record is None or record.key is None or record.key.startswith(b"\x00"):
+                continue
+            if record.value is None:
+                rows.pop(record.key, None)
+            else:
+                rows[record.key] = record.value
+        return rows
+
+
+class FaultyChangelog(MemoryChangelog):
+    def read(self, position: int) -> Iterator[Slab]:
+        broker = self._broker
+        assert isinstance(broker, FaultyBroker)
+        for number, slab in enumerate(super().read(position)):
+            if broker.kill_after_slabs == number:
+                broker.kill_after_slabs = None
+                raise Killed
+            yield slab
+
+
+class World:
+    """One worker with a disk, the broker, and the dict that the table must equal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lives = itertools.count()
+        self.broker = FaultyBroker()
+        self.model: dict[bytes, bytes] = {}
+        self.disk = folder / "start"
+        self.table: DurableTable | None = None
+
+    async def running(self) -> DurableTable:
+        """The table, opened if the process is not running; a kill in a restore is tried again."""
+        while self.table is None:
+            table = self.broker.table(self.disk)
+            table.assign([0])
+            try:
+                await table.ready(0)
+                self.table = table
+            except Killed:
+                await self.leave(table)
+        return self.table
+
+    async def leave(self, table: DurableTable) -> None:
+        """Kill -9: what lies on the disk at this instant is what the next life finds."""
+        after = self._folder / f"life{next(self._lives)}"
+        if self.disk.exists():
+            copy_at_rest(self.disk, after)
+        await table.close()  # of this life; it writes to the old disk, which nobody reads again
+        self.disk, self.table = after, None
+
+    async def put(self, rows: Rows, kill_after: int | None) -> None:
+        table = await self.running()
+        self.broker.kill_after_records = kill_after
+        try:
+            await table.commit(0, rows, self.broker)
+        except Killed:
+            arrived: Rows = dict(itertools.islice(rows.items(), kill_after))
+            await self.leave(table)
+        else:
+            arrived = rows
+            if not rows:
+                self.broker.kill_after_records = None
+        for key, value in arrived.items():
+            self.model.pop(key, None)
+            if value is not None:
+                self.model[key] = value
+
+    async def check(self) -> None:
+        table = await self.running()
+        assert dict(table.items()) == self.model == self.broker.fold()
+        keys = [b"k%d" % n for n in range(9)]
+        assert table.get_many(0, keys) == [self.model.get(key) for key in keys]
+
+
+def copy_at_rest(disk: Path, to: Path) -> None:
+    """RocksDB's own threads tidy up meanwhile: a copy counts if nothing came or went under it."""
+    while True:
+        before = sorted(disk.rglob("*"))
+        with contextlib.suppress(shutil.Error):
+            shutil.copytree(disk, to)
+            if sorted(disk.rglob("*")) == before:
+                return
+        shutil.rmtree(to)
+
+
+@dataclass(frozen=True)
+class PutRows:
+    rows: Rows
+    kill_after: int | None
+
+    async def run(self, world: World) -> None:
+        await world.put(self.rows, self.kill_after)
+
+
+class Kill:
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+
+
+@dataclass(frozen=True)
+class KillInRestore:
+    slabs: int
+    is_wiped: bool
+
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+        if self.is_wiped:
+            shutil.rmtree(world.disk, ignore_errors=True)
+        world.broker.kill_after_slabs = self.slabs
+        await world.running()
+        world.broker.kill_after_slabs = None
+
+
+class StopOrderly:
+    async def run(self, world: World) -> None:
+        table = await world.running()
+        await table.close()
+        world.table = None
+
+
+class LoseDisk:
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+        shutil.rmtree(world.disk, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class OtherWorker:
+    """Has the partition for a while, with no disk of its own to begin with."""
+
+    rows: Rows
+
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+        mine, world.disk = world.disk, world._folder / f"other{next(world._lives)}"
+        await world.put(self.rows, None)
+        await world.leave(await world.running())
+        world.disk = mine
+
+
+class Compact:
+    async def run(self, world: World) -> None:
+        world.broker.compact(LOG)
+
+
+@dataclass(frozen=True)
+class LoseTail:
+    """The broker forgets what it acknowledged; the store is ahead of it."""
+
+    count: int
+
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+        log = world.broker.logs[LOG, 0]
+        # Only what a compaction has not touched: else the records below are gone as well.
+        count = min(self.count, len(log) - 1)
+        if count and None not in log:
+            world.broker.lose_tail(count, LOG)
+        world.model = world.broker.fold()
+
+
+class Reassign:
+    async def run(self, world: World) -> None:
+        table = await world.running()
+        table.assign([0])
+        await table.ready(0)
+
+
+class Verify:
+    async def run(self, world: World) -> None:
+        table = await world.running()
+        verdict = verify(world.disk / "rows" / "0", lambda: world.broker.reader(LOG, 0))
+        assert verdict.is_good, verdict
+        assert verdict.rows == len(dict(table.items()))
+
+
+keys = st.integers(0, 8).map(lambda n: b"k%d" % n)
+rows = st.dictionaries(keys, st.one_of(st.none(), st.binary(max_size=3)), max_size=5)
+steps = st.one_of(
+    st.builds(PutRows, rows, st.none()),
+    st.builds(PutRows, rows, st.integers(0, 5)),
+    st.builds(KillInRestore, st.integers(0, 3), st.booleans()),
+    st.builds(OtherWorker, rows),
+    st.builds(LoseTail, st.integers(1, 4)),
+    st.sampled_from([Kill(), StopOrderly(), LoseDisk(), Compact(), Reassign(), Verify()]),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(steps, max_size=12))
+def test_the_table_equals_a_dict_whatever_dies_when(
+    script: list[PutRows | KillInRestore | OtherWorker | LoseTail],
+) -> None:
+    async def scenario(folder: Path) -> None:
+        world = World(folder)
+        for step in script:
+            await step.run(world)
+            if world.table is not None:
+                await world.check()
+        await world.check()
+        await (await world.running()).close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(scenario(Path(folder)))
