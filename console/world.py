@@ -97,10 +97,14 @@ class World:
 
     async def faults(self, vendor: Vendor, *rules: Mapping[str, Any]) -> None:
         """Replaces a vendor's faults (`sandbox.faults.Fault`); none clears them."""
-        base = {"richpanel": self.urls.richpanel, "openai": self.urls.openai}
-        base["shopify"] = self.urls.shopify
-        answer = await self.client.put(f"{base[vendor]}/_sandbox/faults", json=list(rules))
-        answer.raise_for_status()
+        url = f"{getattr(self.urls, vendor)}/_sandbox/faults"
+        (await self.client.put(url, json=list(rules))).raise_for_status()
+
+    async def faulted(self, vendor: Vendor) -> dict[str, int]:
+        """Requests that a vendor's faults have answered, by status or kind."""
+        answer = await self.client.get(f"{getattr(self.urls, vendor)}/_sandbox/faults")
+        served: dict[str, int] = answer.json()["served"]
+        return served
 
     async def budget(self, limit: int, window: float) -> None:
         """Changes what the helpdesk allows from now on."""

@@ -52,11 +52,13 @@ def with_faults(make: Callable[[list[Route]], App], seed: int) -> App:
     holder: list[Faults] = []
 
     async def change(request: Request) -> Response:
-        rules = orjson.loads(await request.body()) if request.method == "PUT" else []
-        holder[0].set([Fault.model_validate(rule) for rule in rules])
-        return answer(200, {"faults": len(rules)})
+        faults = holder[0]
+        if request.method != "GET":
+            rules = orjson.loads(await request.body()) if request.method == "PUT" else []
+            faults.set([Fault.model_validate(rule) for rule in rules])
+        return answer(200, {"served": faults.served})
 
-    route = Route("/_sandbox/faults", change, methods=["PUT", "DELETE"])
+    route = Route("/_sandbox/faults", change, methods=["GET", "PUT", "DELETE"])
     holder.append(Faults(make([route]), seed=seed, monotonic=time.monotonic))
     return holder[0]
 

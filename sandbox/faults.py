@@ -10,6 +10,7 @@ import asyncio
 import random
 import re
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal
 
@@ -48,6 +49,8 @@ class Faults:
         self._random = random.Random(seed)
         self._monotonic = monotonic
         self._rules: list[tuple[Fault, float]] = []
+        self.served: Counter[str] = Counter()
+        """Requests that a fault answered, by its status or else its kind."""
         self._late: set[asyncio.Task[None]] = set()
 
     def set(self, rules: list[Fault]) -> None:
@@ -76,6 +79,7 @@ class Faults:
         if fault is None:
             await self._app(scope, receive, send)
             return
+        self.served[str(fault.status) if fault.kind == "status" else fault.kind] += 1
         if fault.after_effect:
             await self._app(scope, receive, _swallow)
         await self._fail(fault, scope, receive, send)

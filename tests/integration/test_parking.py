@@ -1,0 +1,338 @@
+"""Parking on a real broker: kill -9 at the exact steps, two act workers, one storm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+import httpx
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from console.operating import bring, operating
+from console.trail import Trail, TrailReader
+from pipeline import topics
+from pipeline.domain.classification import Opinion, classify, plan
+from pipeline.domain.events import AcceptedTicket
+from pipeline.domain.modes import Mode
+from pipeline.stream import admin
+from pipeline.stream.parking import Parked, Scheduler
+from pipeline.stream.producer import Outgoing, Producer
+from sandbox.kafka import Broker, EmbeddedKafka
+from tests.stream.memory_broker import FakeRecord
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parents[2]
+PARTITIONS = 2
+KILL_9 = -9
+
+
+# -- the scheduler alone ----------------------------------------------------------------------
+
+
+@dataclass
+class Tiers:
+    """Two tiers and the topic that their records came from, with names of their own."""
+
+    broker: Broker
+    name: str
+
+    @property
+    def source(self) -> str:
+        return f"source-{self.name}"
+
+    @property
+    def names(self) -> list[str]:
+        return [f"short-{self.name}", f"long-{self.name}"]
+
+    def make(self) -> None:
+        kafka = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        wanted = [NewTopic(each, PARTITIONS, 1) for each in [self.source, *self.names]]
+        for future in kafka.create_topics(wanted).values():
+            future.result()
+
+    async def park(self, tier: str, piece: int, wait: float) -> float:
+        """Parks one record; when it is due."""
+        due = time.time() + wait
+        record = FakeRecord(
+            self.source, piece % PARTITIONS, piece, b"k%d" % piece, b"v%d" % piece, (("own", b"x"),)
+        )
+        producer = Producer(self.broker.bootstrap, client_id="test")
+        await producer.send([Parked(piece, 1, due, self.source).record(tier, record)])
+        await producer.close()
+        return due
+
+    async def bring_back(self, *, until: int) -> None:
+        """A scheduler that works until `until` records lie on the source."""
+        producer = Producer(self.broker.bootstrap, client_id="test")
+        scheduler = Scheduler(
+            self.broker.bootstrap, self.names, group=self.name, sender=producer, now=time.time
+        )
+        task = asyncio.create_task(scheduler.run())
+        async with asyncio.timeout(60):
+            while len(await asyncio.to_thread(self.back)) < until:
+                assert not task.done(), task.exception()
+                await asyncio.sleep(0.1)
+        scheduler.stop()
+        await task
+        await producer.close()
+
+    def back(self) -> list[confluent_kafka.Message]:
+        return everything(self.broker.bootstrap, self.source)
+
+
+def everything(bootstrap: str, topic: str) -> list[confluent_kafka.Message]:
+    """All records of a topic, one partition after the other."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "look"})
+    found: list[confluent_kafka.Message] = []
+    for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+        place = confluent_kafka.TopicPartition(topic, number, 0)
+        _, end = consumer.get_watermark_offsets(place, timeout=10)
+        consumer.assign([place])
+        wanted = len(found) + end
+        while len(found) < wanted:
+            found += [each for each in consumer.consume(100, timeout=1) if not each.error()]
+    consumer.close()
+    return found
+
+
+@pytest.fixture
+def tiers(broker: Broker) -> Tiers:
+    made = Tiers(broker, uuid.uuid4().hex[:8])
+    made.make()
+    return made
+
+
+def test_each_record_comes_back_when_it_is_due_and_a_late_one_holds_up_its_own_tier_only(
+    tiers: Tiers,
+) -> None:
+    async def play() -> dict[int, float]:
+        short, long = tiers.names
+        await tiers.park(long, 0, 3600.0)
+        due = {piece: await tiers.park(short, piece, 0.5 + piece / 10) for piece in range(2, 8)}
+        due[8] = await tiers.park(long, 9, 0.5)
+        await tiers.bring_back(until=len(due))
+        return due
+
+    due = asyncio.run(play())
+    back = tiers.back()
+    pieces = {int(dict(each.headers())["sb-parked-piece"]): each for each in back}
+    assert sorted(pieces) == [2, 3, 4, 5, 6, 7, 9]
+    for piece, record in pieces.items():
+        assert (record.key(), record.value()) == (b"k%d" % piece, b"v%d" % piece)
+        assert record.partition() == piece % PARTITIONS
+        assert record.headers()[0] == ("own", b"x")
+        if piece in due:
+            assert record.timestamp()[1] / 1000 >= due[piece] - 0.01
+
+
+def test_kill_9_between_the_forward_and_the_commit_loses_nothing_and_copies_can_be_told(
+    tiers: Tiers,
+) -> None:
+    async def park() -> None:
+        for piece in range(10):
+            await tiers.park(tiers.names[0], piece, 0.0)
+
+    asyncio.run(park())
+    for _ in range(2):
+        died = subprocess.run(
+            [sys.executable, "-m", "tests.integration.dying", "parking",
+             tiers.broker.bootstrap, tiers.name, *tiers.names],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert died.returncode == KILL_9, died.stderr
+    copies = len(tiers.back())
+    assert copies > 0
+    asyncio.run(tiers.bring_back(until=copies + 10))
+    back = [
+        FakeRecord("s", 0, 0, each.key(), each.value(), each.headers()) for each in tiers.back()
+    ]
+    said = Counter((each.piece, each.lap) for each in map(Parked.of, back) if each)
+    assert set(said) == {(piece, 1) for piece in range(10)}
+
+
+# -- act and the scheduler --------------------------------------------------------------------
+
+
+class Processes:
+    """Act, the scheduler and the fake vendors on a broker of their own, started one by one."""
+
+    def __init__(self, folder: Path, bootstrap: str) -> None:
+        self.folder = folder
+        self.bootstrap = bootstrap
+        self.running: list[subprocess.Popen[str]] = []
+        command = ["sandbox", "--budget", "100000"]
+        self.vendors = json.loads(self._started(command, dict(os.environ)))
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("SWITCHBOARD_", "KAFKA_"))
+        }
+        self.env = {
+            **clean,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "SWITCHBOARD_PARTITIONS": str(PARTITIONS),
+            "SWITCHBOARD_DATA_DIR": str(folder),
+            "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
+            "SWITCHBOARD_ALLOW_LIST": '["*"]',
+            "SWITCHBOARD_RICHPANEL_URL": self.vendors["richpanel"],
+            "SWITCHBOARD_RICHPANEL_KEY": self.vendors["key"],
+            "SWITCHBOARD_VENDOR_BUDGET": "100000",
+            # Each is started only after the death of its predecessor.
+            "SWITCHBOARD_STATIC_MEMBERSHIP": "true",
+        }
+
+    def _started(self, command: list[str], env: dict[str, str]) -> str:
+        with (self.folder / f"{command[0]}-{len(self.running)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        self.running.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline()
+
+    def start(self, *command: str, instance: str = "0", **settings: str) -> None:
+        env = {**self.env, "SWITCHBOARD_INSTANCE": instance, **settings}
+        assert json.loads(self._started(["agents", *command], env))["ready"]
+
+    def dies(self, when: str) -> None:
+        """Runs act until it kills itself at that step."""
+        died = subprocess.run(
+            [sys.executable, "-m", "tests.integration.dying", "act", when],
+            cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert died.returncode == KILL_9, died.stderr[-2000:]
+
+    def vendor(self, verb: str, path: str, **options: Any) -> Any:
+        answer = httpx.request(verb, f"{self.vendors['richpanel']}/_sandbox/{path}", **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def stop(self) -> None:
+        for process in self.running:
+            process.kill()
+        for process in self.running:
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+        bootstrap = kafka.start().bootstrap
+        admin.apply(bootstrap, topics.plans(partitions=PARTITIONS, replication=1))
+        made = Processes(tmp_path, bootstrap)
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+def ticket(ticket_id: str) -> dict[str, Any]:
+    return {
+        "messages": 1, "order": None,
+        "ticket": {
+            "id": ticket_id, "status": "OPEN", "created_at": 1.0, "assignee_id": None,
+            "via": {"channel": "email"}, "tags": [], "comments": [],
+        },
+    }  # fmt: skip
+
+
+def requested(ticket_id: str, message: str, intent: str) -> Outgoing:
+    accepted = AcceptedTicket(
+        event_id=f"{ticket_id}-{message}", tenant="default", source="richpanel",
+        conversation_id=ticket_id, channel="email", text="words",
+        ingress_id=f"{ticket_id}-{message}", received_at=time.time(),
+    )  # fmt: skip
+    opinion = Opinion(intent, "high", "m", 0.1, 1, "p")
+    request = plan(accepted, classify(accepted, opinion, None, prefix="mw"))
+    headers = [("sb-ingress-id", accepted.ingress_id.encode())]
+    return Outgoing(topics.REQUESTED.name, ticket_id.encode(), request.to_bytes(), headers)
+
+
+@contextlib.contextmanager
+def trail_of(bootstrap: str) -> Iterator[Trail]:
+    trail = Trail()
+    reader = TrailReader(bootstrap, trail)
+    try:
+        yield trail
+    finally:
+        reader.close()
+
+
+async def live(bootstrap: str) -> None:
+    async with operating(bootstrap) as operator:
+        await operator.known()
+        await bring(operator.lever, Mode.LIVE, reason="test", by="test")
+
+
+async def produce(bootstrap: str, records: list[Outgoing]) -> None:
+    producer = Producer(bootstrap, client_id="test")
+    await producer.send(records)
+    await producer.close()
+
+
+@pytest.mark.full
+def test_kill_9_around_parking_loses_and_doubles_nothing_and_a_storm_closes_two_workers(
+    processes: Processes,
+) -> None:
+    """Act dies before, within and after the step that parks; then two workers go on.
+
+    The storm's only 429 is the first call of the first worker. All later ones know of it from
+    the control topic: no other call reaches the helpdesk before its time.
+    """
+    names = [f"p{number}" for number in range(12)]
+    processes.vendor("POST", "tickets", json=[ticket(each) for each in names])
+    asyncio.run(live(processes.bootstrap))
+    records = [requested(each, "m1", "refund_request") for each in names]
+    records += [requested(each, "m2", "cancel_order") for each in names]
+    storm = {"kind": "status", "status": 429, "retry_after": "75", "times": 1}
+    processes.vendor("PUT", "faults", json=[storm])
+    with trail_of(processes.bootstrap) as trail:
+        asyncio.run(produce(processes.bootstrap, records))
+        for when in ("before", "row", "record", "after"):
+            processes.dies(when)
+        assert processes.vendor("GET", "faults")["served"] == {"429": 1}
+        for number in ("0", "1"):
+            processes.start("act", instance=number)
+        processes.start("parking")
+        shown = subprocess.run(
+            [sys.executable, "-m", "console", "limits", "show", "-o", "json"],
+            cwd=ROOT, env=processes.env, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        told = json.loads(shown.stdout)
+        assert told["vendors"][0]["closed_for"] > 0
+        assert told["vendors"][0]["reason"] == "http_429"
+        assert told["queued"] >= len(records)
+        assert processes.vendor("GET", "stats")["requests"] == {}
+        expected = {f"{name}-{message}" for name in names for message in ("m1", "m2")}
+        ends = time.monotonic() + 150
+        while trail.missing(expected):
+            assert time.monotonic() < ends, trail.missing(expected)
+            time.sleep(0.2)
+    assert processes.vendor("GET", "faults")["served"] == {"429": 1}
+    stats = processes.vendor("GET", "stats")
+    assert stats["double_replies"] == 0
+    assert stats["effects"]["reply"] == len(names)
+    assert trail.contradictions == 0
+    place = {ingress_id: number for number, ingress_id in enumerate(trail.outcomes)}
+    assert all(place[f"{name}-m1"] < place[f"{name}-m2"] for name in names)
+    teams: dict[str, list[str]] = {}
+    for effect in processes.vendor("GET", "journal")["effects"]:
+        if effect["kind"] == "assign":
+            teams.setdefault(effect["ticket_id"], []).append(effect["detail"])
+    # Returns Admin for the refund, then the email team for the cancellation; never back again.
+    assert set(map(tuple, teams.values())) == {("team-3", "team-1")}

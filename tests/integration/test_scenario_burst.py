@@ -1,0 +1,28 @@
+"""`scenario burst-429`: minutes long, so with `./switchboard test --full` only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_promise_of_the_burst_holds(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "console", "scenario", "burst-429", "-o", "json",
+         "--folder", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=580, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-2000:] + answer.stdout[-2000:]
+    result = json.loads(answer.stdout)
+    assert result["name"] == "burst-429"
+    assert len(result["promises"]) == 8
+    assert result["figures"]["messages"] == 1000
+    assert result["figures"]["tickets_with_two_teams"] > 0
