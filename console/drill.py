@@ -11,11 +11,14 @@ from rich.table import Table
 
 from console.mode import EXIT_UNACKNOWLEDGED, Output, Patience, with_operator
 from console.operating import Operator, who
+from pipeline.control import Control
 from pipeline.domain.control_records import PROCESS_PREFIX, ProcessRecord
 from pipeline.domain.events import UnreadableValue
 from pipeline.domain.modes import Mode
 from pipeline.lever import PATIENCE
 from pipeline.stream.control import Update
+
+Signs = list[tuple[ProcessRecord, float]]
 
 app = typer.Typer(help="Practise: stop.", no_args_is_help=True)
 
@@ -56,15 +59,7 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
     call. The stop is a hold beside what operators have set: to release it never raises anything
     that somebody lowered meanwhile, and if this process dies it stays, until `mode set`.
     """
-    signs: list[tuple[ProcessRecord, float]] = []
-
-    def note(update: Update) -> None:
-        try:
-            signs.append((ProcessRecord.parse(update.value), update.at))
-        except UnreadableValue:
-            return
-
-    operator.control.view.on_change(PROCESS_PREFIX, note)
+    signs = signs_of_life(operator.control)
     held = await operator.lever.hold(Mode.STOP, reason=reason, by=who(), patience=patience)
     entry = operator.control.view.get(held.key)
     seconds = confirmed_after(signs, held.answer.epoch, entry.at) if entry is not None else {}
@@ -78,9 +73,27 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
     }
 
 
-def confirmed_after(
-    signs: list[tuple[ProcessRecord, float]], epoch: int, flipped_at: float
-) -> dict[str, float]:
+def signs_of_life(control: Control) -> Signs:
+    """A list that from now on gets every process's signs of life with the broker's time."""
+    signs: Signs = []
+
+    def note(update: Update) -> None:
+        try:
+            signs.append((ProcessRecord.parse(update.value), update.at))
+        except UnreadableValue:
+            return
+
+    control.view.on_change(PROCESS_PREFIX, note)
+    return signs
+
+
+def slowest(signs: Signs, epoch: int) -> str:
+    """The name of the process that confirmed `epoch` last."""
+    first = confirmed_after(signs, epoch, 0.0)
+    return max(first, key=lambda name: first[name], default="nobody")
+
+
+def confirmed_after(signs: Signs, epoch: int, flipped_at: float) -> dict[str, float]:
     """Name -> seconds until its first sign of life that confirms `epoch`."""
     found: dict[str, float] = {}
     for record, at in signs:

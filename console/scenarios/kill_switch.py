@@ -7,6 +7,7 @@ import time
 
 from confluent_kafka.admin import AdminClient
 
+from console.drill import signs_of_life, slowest
 from console.environment import PARTITIONS, Setup
 from console.operating import Operator, bring, operating
 from console.world import Scenario, World
@@ -20,8 +21,10 @@ QUIET = 1.0
 """Seconds of watching after each acknowledgement."""
 ON_THE_WIRE = {"kind": "delay", "delay_s": 0.1, "method": "PUT"}
 """Writes at the helpdesk take a tenth of a second, so that some are under way at every flip."""
+WARM_UP = 100
+"""Replies before the first flip: a broker that has just started interprets its bytecode."""
 FLOW = 10
-"""Replies that must have gone out before the next flip."""
+"""Replies that must have gone out before each further flip."""
 PROCESSES = 6
 """Ingress, two of act and one of each other stage."""
 CUT_OFF_STOPS_WITHIN = 5.0
@@ -32,11 +35,12 @@ async def play(world: World) -> None:
     await world.faults("richpanel", ON_THE_WIRE)
     world.say(f"{RATE:.0f} customers a second write, two act workers answer them")
     async with world.customers(RATE):
+        signs = signs_of_life(world.operator.control)
         seconds: list[float] = []
         silent: list[str] = []
         late = 0
         for number in range(1, ROUNDS + 1):
-            if not await flows(world):
+            if not await flows(world, FLOW if number > 1 else WARM_UP):
                 world.promise("replies_flow_before_each_flip", held=False)
                 return
             answer = await world.operator.lever.set(
@@ -48,9 +52,10 @@ async def play(world: World) -> None:
             await asyncio.sleep(QUIET)
             after = [reply for reply in await world.replies() if reply["at"] > acknowledged]
             late += len(after)
+            last = slowest(signs, answer.epoch)
             world.say(
-                f"round {number}: acknowledged after {answer.seconds * 1000:.0f} ms, "
-                f"{len(after)} replies after it"
+                f"round {number}: acknowledged after {answer.seconds * 1000:.0f} ms "
+                f"({last} was last), {len(after)} replies after it"
             )
             await bring(world.operator.lever, Mode.LIVE, reason="next round", by="scenario")
         world.figure("flip_to_acknowledgement_seconds", [round(each, 4) for each in seconds])
@@ -67,19 +72,19 @@ async def play(world: World) -> None:
     world.promise("every_webhook_has_its_outcome", held=await world.settled(within=120))
 
 
-async def flows(world: World) -> bool:
-    """Whether the replies flow, seen by the helpdesk."""
+async def flows(world: World, count: int) -> bool:
+    """Whether so many more replies go out, seen by the helpdesk."""
     before = len(await world.replies())
 
     async def more() -> bool:
-        return len(await world.replies()) >= before + FLOW
+        return len(await world.replies()) >= before + count
 
     return await world.until(more, within=60)
 
 
 async def cut_off(world: World) -> None:
     """Takes the control topic away: no worker can know any more what it may do."""
-    await flows(world)
+    await flows(world, FLOW)
     kafka = AdminClient({"bootstrap.servers": world.urls.broker})
     name = topics.CONTROL.name
     # This process's own follower would take the new topic for a broken one, as it should.
