@@ -31,6 +31,7 @@ from pipeline.app import Stage, make_stage
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
+from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
@@ -170,6 +171,7 @@ async def run(name: str, settings: Settings) -> int:
     serving = asyncio.create_task(server.serve())
     await stage.follower.start()
     await _first(stop.wait(), stage.follower.wait_known())
+    await sweep(stage.control, stage.follower)
     for each in stage.alongside:
         await each.start()
     await stage.app.start()

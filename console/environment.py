@@ -36,6 +36,8 @@ class Urls:
     ingress: str
     stages: Mapping[str, str]
     token: str
+    console: str
+    """The control API, for the bearer token `token`."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Environment:
         self._progress("starting ingress and the stages")
         started = await asyncio.gather(
             self.supervisor.start("ingress", python("ingress"), env),
+            self.supervisor.start("console", python("console", "serve"), env),
             *(
                 self.supervisor.start(
                     f"{name}-{number}" if number else name,
@@ -113,6 +116,7 @@ class Environment:
             openai=str(vendors.ready["openai"]),
             shopify=str(vendors.ready["shopify"]),
             ingress=urls.pop("ingress"),
+            console=urls.pop("console"),
             stages=urls,
             token=token,
         )
@@ -151,6 +155,7 @@ class Environment:
             "SWITCHBOARD_DATA_DIR": str(self.folder),
             "SWITCHBOARD_PARTITIONS": str(PARTITIONS),
             "SWITCHBOARD_WEBHOOK_TOKENS": f'["{token}"]',
+            "SWITCHBOARD_CONTROL_TOKENS": f'{{"dev": "{token}"}}',
             "SWITCHBOARD_INGRESS_RATE": "1000",
             "SWITCHBOARD_BOT_AGENT_ID": "agent-bot",
             "SWITCHBOARD_ALLOW_LIST": '["*"]',

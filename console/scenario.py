@@ -62,13 +62,17 @@ async def judged(chosen: Scenario, folder: Path, *, output: str) -> int:
         sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         Console().print(as_table(result))
-    # A day on which nothing was promised has shown nothing.
-    held = bool(result["promises"]) and all(result["promises"].values())
+    held = is_held(result)
     if held:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         Console(stderr=True).print(f"[red]a promise broke[/]; everything is kept in {folder}")
     return 0 if held else 1
+
+
+def is_held(result: dict[str, Any]) -> bool:
+    """Whether every promise held; a day on which nothing was promised has shown nothing."""
+    return bool(result["promises"]) and all(result["promises"].values())
 
 
 async def play(chosen: Scenario, folder: Path, console: Console) -> dict[str, Any]:

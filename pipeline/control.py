@@ -6,6 +6,7 @@ What is not known, not readable or not fresh allows nothing.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,11 +30,14 @@ from pipeline.domain.events import Message, UnreadableValue
 from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_mode, own_modes
 from pipeline.stream.control import Follower, Update, View
 from pipeline.stream.guard import Crash
-from pipeline.stream.producer import Sender
+from pipeline.stream.producer import DeliveryError, Sender
 
 STALE_AFTER = 4.5
 """Seconds after which what was known may no longer be acted upon. The promise is that whoever is
 cut off has stopped within 5 s; the rest is for the call that begins at the last instant."""
+
+SWEEP_AFTER = 3600.0
+"""Seconds; long after the process cannot be acting any more, and as long as people look for it."""
 
 M = TypeVar("M", bound=Message)
 
@@ -150,9 +154,25 @@ class Control:
             found.append(Heard(record or silent, entry.at))
         return found
 
+    def swept(self) -> list[str]:
+        """Keys of processes and observers that have been silent for `SWEEP_AFTER`.
+
+        Who is killed leaves its sign of life behind; somebody has to take it away, or a topic
+        that keeps every key would grow with every crash.
+        """
+        signs = (*self.view.items(PROCESS_PREFIX), *self.view.items(OBSERVER_PREFIX))
+        return [key for key, entry in signs if self.view.broker_time - entry.at > SWEEP_AFTER]
+
     def unconfirmed(self, epoch: int) -> list[str]:
         """Names of live processes that have not confirmed `epoch`."""
         return unconfirmed(self.processes(), epoch, now=self.view.broker_time)
+
+
+async def sweep(control: Control, follower: Follower) -> None:
+    """Takes away what the long dead left behind; best effort."""
+    dead = control.swept()
+    with contextlib.suppress(DeliveryError):
+        await follower.put([(key, None) for key in dead])
 
 
 def follow(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pipeline import topics
 from pipeline.control import Control
@@ -24,7 +25,6 @@ from pipeline.domain.modes import (
     change,
     mode_key,
 )
-from pipeline.stream.control import Follower
 from pipeline.stream.producer import DeliveryError, Outgoing, Sender
 
 log = logging.getLogger(__name__)
@@ -70,13 +70,25 @@ class Held:
     answer: Answer
 
 
+class Writer(Protocol):
+    """The part of a `Follower` that a lever needs."""
+
+    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+        """See `Follower.put`."""
+        ...
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        """See `Follower.wait_until`."""
+        ...
+
+
 class Lever:
     """Sets modes. `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids."""
 
     def __init__(
         self,
         control: Control,
-        follower: Follower,
+        follower: Writer,
         sender: Sender,
         *,
         now: Callable[[], float],

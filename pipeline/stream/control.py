@@ -69,7 +69,8 @@ class View:
         self.known_at: float | None = None
         """Monotonic seconds as of which everything written is known; None before the first time."""
         self.broker_time = 0.0
-        """The newest time that the broker has put on a record, unix seconds."""
+        """What the broker put on the last record, unix seconds. Not the maximum: behind a leader
+        whose clock is late, every living process would look silent for good."""
 
     def get(self, key: str) -> Entry | None:
         """A key's last value."""
@@ -98,7 +99,7 @@ class View:
             else:
                 self._entries[update.key] = Entry(update.value, update.offset, update.at)
             self.position = update.offset + 1
-            self.broker_time = max(self.broker_time, update.at)
+            self.broker_time = update.at
             for prefix, callback in self._callbacks:
                 if update.key.startswith(prefix):
                     callback(update)

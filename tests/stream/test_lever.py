@@ -1,0 +1,149 @@
+"""The lever over a control topic in memory: what it writes, and what it refuses to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from pipeline.control import SWEEP_AFTER
+from pipeline.domain.control_records import ProcessRecord
+from pipeline.domain.modes import GLOBAL, Mode, Subject
+from pipeline.lever import Lever, Refused
+from pipeline.stream.control import Update
+from pipeline.stream.producer import DeliveryError, Failure
+from tests.stream.controls import Controls
+from tests.stream.memory_broker import MemoryBroker
+
+
+@dataclass
+class Topic:
+    """A topic that is read back at once; `refuse` says which puts the broker does not take."""
+
+    controls: Controls = field(default_factory=Controls)
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    ids: Iterator[int] = field(default_factory=count)
+    refuse: Callable[[list[tuple[str, bytes | None]]], bool] = lambda _: False
+
+    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+        entries = list(entries)
+        if self.refuse(entries):
+            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+        offset = max([self.controls.put(key, value) for key, value in entries], default=-1)
+        confirmed = ProcessRecord(name="test-0", confirmed=offset, silent_after=5.0)
+        self.controls.put("process/test-0/1", confirmed.to_bytes())
+        return offset
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        if not holds():
+            await asyncio.Event().wait()
+
+    def lever(self) -> Lever:
+        return Lever(
+            self.controls.control, self, self.broker,
+            now=lambda: 0.0, monotonic=lambda: 0.0, new_id=lambda: f"id{next(self.ids)}",
+        )  # fmt: skip
+
+    @property
+    def mode(self) -> Mode:
+        return self.controls.control.effective(Subject())
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+@pytest.fixture
+def topic() -> Topic:
+    return Topic()
+
+
+def test_a_mode_is_written_confirmed_and_audited(topic: Topic) -> None:
+    answer = run(topic.lever().set(Mode.ROUTE_ONLY, reason="week one", by="alice"))
+    assert answer.is_acknowledged
+    assert answer.was is Mode.SHADOW
+    assert topic.mode is Mode.ROUTE_ONLY
+    audits = topic.broker.audits()
+    assert [each.what for each in audits] == ["mode_set", "mode_acknowledged"]
+    assert {(each.reason, each.detail["by"]) for each in audits} == {("week one", "alice")}
+
+
+def test_more_than_one_step_up_is_refused_and_writes_nothing(topic: Topic) -> None:
+    before = topic.controls.view.position
+    with pytest.raises(Refused) as refused:
+        run(topic.lever().set(Mode.LIVE, reason="x", by="x"))
+    assert refused.value.code == "one_step_at_a_time"
+    assert topic.controls.view.position == before
+
+
+def test_whoever_does_not_know_the_state_may_stop_and_nothing_else() -> None:
+    now = [0.0]
+    topic = Topic(Controls(monotonic=lambda: now[0]).mode("live"))
+    now[0] = 100.0
+    with pytest.raises(Refused) as refused:
+        run(topic.lever().set(Mode.SHADOW, reason="x", by="x"))
+    assert refused.value.code == "unknown_state"
+    run(topic.lever().set(Mode.STOP, reason="x", by="x"))
+    topic.controls.hear()
+    assert topic.mode is Mode.STOP
+
+
+def test_a_hold_that_is_released_gives_back_what_was(topic: Topic) -> None:
+    topic.controls.mode("live")
+
+    async def drill() -> None:
+        held = await topic.lever().hold(Mode.STOP, reason="drill", by="x")
+        assert topic.mode is Mode.STOP
+        assert (await topic.lever().release(held)).mode is Mode.LIVE
+
+    run(drill())
+    assert topic.mode is Mode.LIVE
+
+
+def test_a_panic_during_a_drill_stands(topic: Topic) -> None:
+    topic.controls.mode("live")
+
+    async def drill() -> None:
+        held = await topic.lever().hold(Mode.STOP, reason="drill", by="x")
+        await topic.lever().hold(Mode.STOP, reason="panic", by="y")
+        assert (await topic.lever().release(held)).mode is Mode.STOP
+
+    run(drill())
+    assert topic.mode is Mode.STOP
+
+
+def test_old_holds_that_cannot_be_removed_leave_the_lower_mode(topic: Topic) -> None:
+    topic.controls.mode("live")
+    topic.refuse = lambda entries: entries[0][1] is None
+    assert run(topic.lever().set(Mode.STOP, reason="x", by="x")).is_acknowledged
+    assert topic.mode is Mode.STOP
+    with pytest.raises(DeliveryError):
+        run(topic.lever().set(Mode.SHADOW, reason="x", by="x"))
+    assert topic.mode is Mode.STOP
+
+
+def test_a_logbook_that_is_away_holds_nothing_up(topic: Topic) -> None:
+    topic.broker.fail_next = True
+    assert run(topic.lever().set(Mode.STOP, reason="x", by="x")).is_acknowledged
+    assert [each.what for each in topic.broker.audits()] == ["mode_acknowledged"]
+
+
+def test_a_process_that_has_not_confirmed_is_named(topic: Topic) -> None:
+    other = ProcessRecord(name="act-7", confirmed=-1, silent_after=5.0)
+    topic.controls.put("process/act-7/1", other.to_bytes())
+    answer = run(topic.lever().set(Mode.STOP, reason="x", by="x", patience=0.0))
+    assert answer.missing == ("act-7",)
+    assert topic.broker.audits()[-1].what == "mode_unacknowledged"
+    assert topic.lever().now_at(GLOBAL) is Mode.STOP
+
+
+def test_the_long_dead_are_swept(topic: Topic) -> None:
+    view = topic.controls.view
+    at = view.broker_time
+    view.apply([Update("observer/old", b"{}", view.position, at - SWEEP_AFTER - 1)])
+    view.apply([Update("process/young/1", b"{}", view.position, at)])
+    assert topic.controls.control.swept() == ["observer/old"]
