@@ -69,7 +69,7 @@ def outcome_table(
             f"           X-Middleware-Token: {urls.token}",
             f"windows    {urls.stages['observe']}/windows",
             f"metrics    {urls.ingress}/metrics",
-            f"control    {urls.console}/control/state  (Authorization: Bearer {urls.token})",
+            f"control    {urls.console}/control/state (Bearer, the same token)",
             f"helpdesk   {urls.richpanel}/_sandbox/journal",
             f"broker     {urls.broker}",
             "logs       .switchboard/dev/log (or the folder of --folder)",

@@ -9,7 +9,7 @@ from console.screen import outcome_table
 from console.trail import Trail
 
 URL = "http://127.0.0.1:65535"
-URLS = Urls("127.0.0.1:65535", URL, URL, URL, URL, {"observe": URL}, "f" * 32)
+URLS = Urls("127.0.0.1:65535", URL, URL, URL, URL, {"observe": URL}, "f" * 32, URL)
 STATS = {"requests": {"200": 12345, "429": 7}, "double_replies": 0}
 
 
