@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.stream.changelog import Slab
@@ -228,8 +228,11 @@ class Verify:
         assert verdict.rows == len(dict(table.items()))
 
 
+Step = PutRows | Kill | KillInRestore | OtherWorker | LoseTail
+
 keys = st.integers(0, 8).map(lambda n: b"k%d" % n)
-rows = st.dictionaries(keys, st.one_of(st.none(), st.binary(max_size=3)), max_size=5)
+values = st.one_of(st.none(), st.binary(max_size=3))
+rows = st.dictionaries(keys, values, min_size=1, max_size=5)
 steps = st.one_of(
     st.builds(PutRows, rows, st.none()),
     st.builds(PutRows, rows, st.integers(0, 5)),
@@ -241,9 +244,11 @@ steps = st.one_of(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(steps, max_size=12))
+@example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 0), Kill()])
+@example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 1), Kill()])
+@given(st.lists(steps, min_size=2, max_size=12))
 def test_the_table_equals_a_dict_whatever_dies_when(
-    script: list[PutRows | KillInRestore | OtherWorker | LoseTail],
+    script: list[Step],
 ) -> None:
     async def scenario(folder: Path) -> None:
         world = World(folder)
