@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, pipe, restore
-from bench.contestants import PIPE, RESTORE, Contestant
+from bench import chain, ingress, pipe, restore
+from bench.contestants import INGRESS, PIPE, RESTORE, Contestant
 
 RESULTS = Path("bench/results")
 WIDTH = 110
@@ -55,6 +55,12 @@ def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, 
                 contestants=chosen(RESTORE, asked.only),
                 say=say,
             )
+        case "ingress":
+            return ingress.measure(
+                rounds=asked.rounds or ingress.ROUNDS,
+                contestants=chosen(INGRESS, asked.only),
+                say=say,
+            )
         case _:
             return chain.measure()
 
@@ -72,15 +78,16 @@ def environment() -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """Contestants as rows: their figures, then ours divided by theirs."""
-    rows, ratios = result["contestants"], result["ratios"]
-    figures = list(
-        dict.fromkeys(name for row in rows.values() for name in row if _is_figure(row[name]))
-    )
-    shown = Table("", *figures, *(f"{name}: ours / its" for name in ratios))
-    for name, row in rows.items():
-        cells = [f"{row[each]:,.6g}" if each in row else "" for each in figures]
-        shown.add_row(name, *cells, *(f"{each.get(name, '')}" for each in ratios.values()))
+    """A column for each contestant: its figures, then ours divided by its."""
+    rows = result["contestants"]
+    figures = dict.fromkeys(name for row in rows.values() for name in row if _is_figure(row[name]))
+    shown = Table("", *rows)
+    for figure in figures:
+        shown.add_row(
+            figure, *(f"{row[figure]:,.6g}" if figure in row else "" for row in rows.values())
+        )
+    for name, ratios in result["ratios"].items():
+        shown.add_row(f"ours / its {name}", *(f"{ratios.get(each, '')}" for each in rows))
     return shown
 
 
@@ -102,7 +109,7 @@ def _is_figure(value: Any) -> bool:
 def main() -> int:
     """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=["chain", "pipe", "restore"])
+    parser.add_argument("name", choices=["chain", "ingress", "pipe", "restore"])
     parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
     parser.add_argument("--keys", type=int, help="keys of the changelog (restore)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")

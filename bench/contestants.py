@@ -30,9 +30,9 @@ class Contestant:
     is_default: bool = True
 
 
-def _faust(file: str) -> Callable[[], Sequence[str | Path]]:
+def _faust(file: str, web: str = "--without-web") -> Callable[[], Sequence[str | Path]]:
     # Its web server is on by default, on one fixed port.
-    options = ["--quiet", "--loop", "uvloop", "worker", "--without-web", "--loglevel", "error"]
+    options = ["--quiet", "--loop", "uvloop", "worker", web, "--loglevel", "error"]
     return lambda: [sys.executable, PEERS / file, *options]
 
 
@@ -122,4 +122,13 @@ RESTORE = (
         share=0.06,
     ),
     Contestant("kafka_streams", _java("Restore.java"), "RocksDB with a checkpoint of the offset"),
+)
+
+INGRESS = (
+    Contestant(
+        OURS,
+        lambda: [sys.executable, "-m", "ingress"],
+        "202 after acks=all by an idempotent producer, every check of the product on",
+    ),
+    Contestant("faust", _faust("faust_web.py", "--with-web"), "202 after acks=all"),
 )

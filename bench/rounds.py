@@ -13,9 +13,18 @@ from bench.venvs import MissingError
 Say = Callable[[str], None]
 Run = Callable[[Contestant, int], Round]
 """One contestant's turn in the round of that number."""
+FIGURES = {"rate": "rate", "cpu": "cpu_us"}
+"""Ratios and the figures that they divide."""
 
 
-def alternate(contestants: Sequence[Contestant], rounds: int, run: Run, say: Say) -> dict[str, Any]:
+def alternate(
+    contestants: Sequence[Contestant],
+    rounds: int,
+    run: Run,
+    say: Say,
+    *,
+    figures: Mapping[str, str] = FIGURES,
+) -> dict[str, Any]:
     """A B C, A B C ...: `result` of all rounds, and ``skipped`` with the reason of each.
 
     Whoever ends by itself has failed its round; whoever cannot take part here is left out.
@@ -33,7 +42,7 @@ def alternate(contestants: Sequence[Contestant], rounds: int, run: Run, say: Say
         **result(
             {name: each for name, each in done.items() if name not in skipped},
             guarantees={each.name: each.guarantee for each in contestants},
-            figures={"rate": "rate", "cpu": "cpu_us"},
+            figures=figures,
         ),
     }
 
