@@ -6,6 +6,7 @@ A ticket with a row here has parked work, and everything that comes for it later
 from __future__ import annotations
 
 from pipeline.domain.parking import Queue
+from pipeline.stream.batch import AssignmentEnded
 from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
 
@@ -14,7 +15,10 @@ PREFIX = b"parked:"
 
 
 class ParkedTable:
-    """Typed rows over the durable table."""
+    """Typed rows over the durable table.
+
+    Every method raises `AssignmentEnded` when the partition is not this worker's any more.
+    """
 
     def __init__(self, table: DurableTable, producer: Sender) -> None:
         self.table = table
@@ -22,11 +26,18 @@ class ParkedTable:
 
     async def queue(self, partition: int, key: bytes) -> Queue:
         """What waits for `key`; waits for the partition's restore."""
-        await self.table.ready(partition)
-        row = self.table.get(partition, PREFIX + key)
+        try:
+            await self.table.ready(partition)
+            row = self.table.get(partition, PREFIX + key)
+        except KeyError:
+            raise AssignmentEnded from None
         return Queue() if row is None else Queue.parse(row)
 
     async def keep(self, partition: int, key: bytes, queue: Queue, *outputs: Outgoing) -> None:
         """Makes the row and `outputs` durable; an empty row is removed."""
         row = queue.to_bytes() if queue.waiting else None
-        await self.table.commit(partition, {PREFIX + key: row}, self._producer, outputs=outputs)
+        puts = {PREFIX + key: row}
+        try:
+            await self.table.commit(partition, puts, self._producer, outputs=outputs)
+        except KeyError:
+            raise AssignmentEnded from None
