@@ -36,7 +36,7 @@ from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, load_settings
-from pipeline.stream import admin
+from pipeline.stream import admin, startup
 from pipeline.stream.expiry import keep_expiring
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
 from pipeline.telemetry import configure_logging
@@ -163,6 +163,10 @@ async def run(name: str, settings: Settings) -> int:
         await parking.serve_parking(settings, stop, lambda url: _say_ready(name, url))
         return 0
     stage, routes = BUILDERS[name](settings)
+    refusals = startup.problems(stage.app)
+    if refusals:
+        sys.stderr.write("this worker must not start:\n  " + "\n  ".join(refusals) + "\n")
+        return EXIT_CONFIG
     server = StatusServer(
         {**status_routes(lambda: stage.app.is_ready), **routes},
         host=settings.host,

@@ -13,15 +13,13 @@ from agents.parked import Parking, Place
 from agents.patience import Later, Patience
 from agents.permits import Permits
 from agents.plan_records import PlanRecords, Run
-from agents.records import audited, ingress_id
+from agents.records import letters_of
 from agents.reply import Replier, ReplyTask
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.events import (
     ActionRequest,
-    Audit,
     MarkStep,
-    Outcome,
     ReplyStep,
     RouteStep,
     Step,
@@ -36,7 +34,6 @@ from pipeline.domain.taxonomy import Intent
 from pipeline.domain.templates import marked, render
 from pipeline.ports import Helpdesk, TicketState, VendorError
 from pipeline.stream.batch import Assignment, Record
-from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.ledger import LedgerTable
@@ -88,7 +85,7 @@ class Acting:
         now: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._producer = stage.producer
+        self.letters = letters_of(stage, now=now)
         self._ledger = LedgerTable(stage.table, stage.producer)
         self._helpdesk = helpdesk
         self._calls = calls
@@ -111,7 +108,7 @@ class Acting:
         try:
             request = ActionRequest.parse(record.value)
         except UnreadableValue as error:
-            await self._bury(record, error.reason)
+            await self.letters.bury(record, error.reason)
             await self._parking.leave(place)
             return
         ids = [step.action_id for step in request.steps]
@@ -260,19 +257,6 @@ class Acting:
         work.run.withhold(step, mode=mode.value, reason=reason, rendered=body, at=self._now())
         return StepResult(StepEnd.WITHHELD, reason.value)
 
-    async def _bury(self, record: Record, reason: str) -> None:
-        at = self._now()
-        letter = dead_letter(record, stage="act", reason=reason, failed_at=at)
-        audit = Audit(
-            stage="act",
-            what="dead_lettered",
-            ingress_id=ingress_id(record),
-            reason=reason,
-            outcome=Outcome.DEAD_LETTERED,
-            at=at,
-        )
-        await self._producer.send([letter, *audited([audit], record)])
-
 
 def attach_act(stage: Stage, work: Acting, *, concurrency: int, on_crash: Crash) -> Any:
     """Adds the agent to the stage's app and returns it."""
@@ -280,6 +264,6 @@ def attach_act(stage: Stage, work: Acting, *, concurrency: int, on_crash: Crash)
     @stage.app.agent(stage.app.batches(topics.REQUESTED.name), name="act")  # type: ignore[untyped-decorator]
     async def act(batches: Any) -> None:
         """Routes tickets and answers those that may be answered, one ticket in order."""
-        await lanes(batches, work, limit=concurrency, on_crash=on_crash)
+        await lanes(batches, work, limit=concurrency, on_crash=on_crash, letters=work.letters)
 
     return act

@@ -22,12 +22,10 @@ from pipeline.app import Stage
 from pipeline.domain.permit import Policy
 from pipeline.ports import Helpdesk, Shop
 from pipeline.settings import Settings
-from pipeline.stream.app import SESSION_TIMEOUT
 from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.control import Follower, View
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import DeliveryError, Sender
-from pipeline.stream.stall import StallMonitor
 from tables.ledger import LedgerTable
 
 SWEEP = 600.0
@@ -64,7 +62,6 @@ def assemble(
     )
     view = View()
     counts = CustomerCounts(view, monotonic=time.monotonic)
-    stalls = StallMonitor(limit=SESSION_TIMEOUT / 3, monotonic=time.monotonic)
     permits = Permits(
         stage.control,
         counts,
@@ -78,7 +75,7 @@ def assemble(
         calls,
         permits,
         counts=counts,
-        stalls=stalls,
+        stalls=stage.app.stalls,
         worker=settings.instance,
         lease=Lease(settings.reply_lease, settings.reply_settle, settings.reply_unsettled),
         now=time.time,
@@ -116,7 +113,7 @@ def assemble(
         on_crash=on_crash,
     )
     sweep = Sweep(counts, stage.producer, now=time.time)
-    stage.alongside.extend([follower, Task(stalls.run), Task(sweep.run)])
+    stage.alongside.extend([follower, Task(sweep.run)])
 
 
 class Task:

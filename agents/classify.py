@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agents.records import audited, ingress_id, outgoing
+from agents.records import audited, letters_of, outgoing
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
@@ -13,13 +13,11 @@ from pipeline.domain.events import (
     AcceptedTicket,
     Audit,
     Decision,
-    Outcome,
     UnreadableValue,
     conversation_hash,
 )
 from pipeline.ports import Classifier, VendorError
 from pipeline.stream.batch import Assignment, Record
-from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.decisions import DecisionsTable
@@ -37,6 +35,7 @@ class Classification:
         now: Callable[[], float],
     ) -> None:
         self._producer = stage.producer
+        self.letters = letters_of(stage, now=now)
         self._decisions = DecisionsTable(stage.table, stage.producer)
         self._classifier = classifier
         self._prefix = tag_prefix
@@ -48,7 +47,7 @@ class Classification:
         try:
             ticket = AcceptedTicket.parse(record.value)
         except UnreadableValue as error:
-            await self._bury(record, error.reason)
+            await self.letters.bury(record, error.reason)
             return
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
         if decision is None:
@@ -99,19 +98,6 @@ class Classification:
         telemetry.STAGE_RECORDS.labels("classify").inc()
         telemetry.STAGE_SECONDS.labels("classify").observe(at - started)
 
-    async def _bury(self, record: Record, reason: str) -> None:
-        at = self._now()
-        letter = dead_letter(record, stage="classify", reason=reason, failed_at=at)
-        audit = Audit(
-            stage="classify",
-            what="dead_lettered",
-            ingress_id=ingress_id(record),
-            reason=reason,
-            outcome=Outcome.DEAD_LETTERED,
-            at=at,
-        )
-        await self._producer.send([letter, *audited([audit], record)])
-
 
 def _detail(decision: Decision, seconds: float) -> dict[str, str | int | float | bool]:
     detail: dict[str, str | int | float | bool] = {
@@ -137,6 +123,6 @@ def attach_classify(
     @stage.app.agent(stage.app.batches(topics.ACCEPTED.name), name="classify")  # type: ignore[untyped-decorator]
     async def classify_agent(batches: Any) -> None:
         """Names the intent of each message: Tier 0 rules, the model, keyword rules, default."""
-        await lanes(batches, work, limit=concurrency, on_crash=on_crash)
+        await lanes(batches, work, limit=concurrency, on_crash=on_crash, letters=work.letters)
 
     return classify_agent

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from agents.records import audited, header, ingress_id, outgoing
+from agents.records import audited, header, ingress_id, letters_of, outgoing
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.dedup import (
@@ -42,13 +42,19 @@ def attach_dedup(
 ) -> Any:
     """Adds the agent to the stage's app and returns it."""
     seen = SeenTable(stage.table)
+    letters = letters_of(stage, now=now)
     decide = functools.partial(decide_batch, seen=seen, read=read, tenant=tenant, now=now)
 
     @stage.app.agent(stage.app.batches(topics.RECEIVED.name), name="dedup")  # type: ignore[untyped-decorator]
     async def dedup(batches: Any) -> None:
         """Lets each message through once, by the coordinates of the record that won its id."""
         await transact(
-            batches, decide, table=stage.table, producer=stage.producer, on_crash=on_crash
+            batches,
+            decide,
+            table=stage.table,
+            producer=stage.producer,
+            on_crash=on_crash,
+            letters=letters,
         )
 
     return dedup

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from pipeline import telemetry, topics
-from pipeline.domain.events import Audit, Message
+from pipeline.app import Stage
+from pipeline.domain.events import Audit, Message, Outcome
 from pipeline.stream.batch import Record
+from pipeline.stream.dead_letter import DeadLetters, dead_letter
 from pipeline.stream.producer import Outgoing
 
 CARRIED = ("traceparent", "sb-ingress-id", "sb-received-at")
@@ -67,3 +69,25 @@ def audited(audits: Sequence[Audit], cause: Record) -> list[Outgoing]:
         )
         for audit in audits
     ]
+
+
+def buried(record: Record, *, stage: str, reason: str, at: float) -> list[Outgoing]:
+    """What a record comes to that can never be handled: its dead letter, and the end of its webhook."""
+    audit = Audit(
+        stage=stage,
+        what="dead_lettered",
+        ingress_id=ingress_id(record),
+        reason=reason,
+        outcome=Outcome.DEAD_LETTERED,
+        at=at,
+    )
+    letter = dead_letter(record, stage=stage, reason=reason, failed_at=at)
+    return [letter, *audited([audit], record)]
+
+
+def letters_of(stage: Stage, *, now: Callable[[], float]) -> DeadLetters:
+    """Where the records of `stage` go that it can never handle; `now` gives unix seconds."""
+    return DeadLetters(
+        stage.producer,
+        lambda record, reason: buried(record, stage=stage.name, reason=reason, at=now()),
+    )

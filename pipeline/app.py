@@ -15,6 +15,7 @@ from pipeline.stream.app import DurableApp
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
 from pipeline.stream.guard import crash
+from pipeline.stream.metrics import StreamCollector
 from pipeline.stream.producer import Producer, Sender
 from pipeline.stream.restore import Progress, log_progress
 from pipeline.stream.table import DurableTable
@@ -71,6 +72,9 @@ def make_stage(
         gather=gather,
         group_instance_id=f"{name}-{settings.instance}" if settings.static_membership else None,
     )
+    telemetry.REGISTRY.register(
+        StreamCollector(telemetry.PREFIX, lambda: app.assignments, monotonic=time.monotonic)
+    )
     durable = DurableTable(
         table,
         changelog=topics.STAGE_CHANGELOGS[name].name,
@@ -88,6 +92,7 @@ def make_stage(
     producer = Producer(
         settings.bootstrap_servers,
         client_id=f"switchboard-{name}-{settings.instance}",
+        fence=app.stalls.look,
         on_fatal=lambda code: crash("producer", code=code),
     )
     control, follower = follow(

@@ -15,17 +15,18 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+PREFIX = "switchboard_"
 REGISTRY = CollectorRegistry()
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
-    return Counter(f"switchboard_{name}", text, labels, registry=REGISTRY)
+    return Counter(PREFIX + name, text, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, text: str, *labels: str) -> Histogram:
-    return Histogram(f"switchboard_{name}", text, labels, registry=REGISTRY, buckets=_SECONDS)
+    return Histogram(PREFIX + name, text, labels, registry=REGISTRY, buckets=_SECONDS)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:

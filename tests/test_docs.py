@@ -11,7 +11,8 @@ import typer
 from console.cli import app
 from pipeline import topics
 from pipeline.settings import Settings
-from pipeline.telemetry import REGISTRY
+from pipeline.stream.metrics import METRICS as STREAM_METRICS
+from pipeline.telemetry import PREFIX, REGISTRY
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SETTINGS = {
@@ -21,7 +22,7 @@ SETTINGS = {
 METRICS = {
     f"{metric.name}_total" if metric.type == "counter" else metric.name
     for metric in REGISTRY.collect()
-}
+} | {PREFIX + name for name in STREAM_METRICS}
 VERBS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 

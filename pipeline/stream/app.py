@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.topics import Topic
 
+from pipeline.stream import startup
+from pipeline.stream.batch import Assignment
 from pipeline.stream.consumer import BatchTransport
+from pipeline.stream.guard import Crash, crash
+from pipeline.stream.stall import StallMonitor
 from pipeline.stream.table import DurableTable
+from pipeline.stream.watchdog import LOOK, Stalled, Watchdog
 
 MAX_POLL_RECORDS = 4000
 SESSION_TIMEOUT = 10.0
 """Seconds of silence after which the group gives a worker's partitions to others."""
+FATAL_STALL = SESSION_TIMEOUT / 2
+"""Seconds. The last heartbeat may be 3 s older than a standstill, so a process that stood still for
+7 s may have lost its partitions."""
+
+
+class StartError(Exception):
+    """The app is set up so that the layer cannot keep its promises."""
 
 
 class BatchTopic(Topic):  # type: ignore[misc]
@@ -48,6 +62,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
         folder: Path,
         group_instance_id: str | None = None,
         gather: float = 0.0,
+        on_crash: Crash = crash,
         **conf: Any,
     ) -> None:
         brokers = ";".join(f"kafka://{server}" for server in bootstrap_servers.split(","))
@@ -74,11 +89,49 @@ class DurableApp(faust.App):  # type: ignore[misc]
             table_standby_replicas=0,
             **conf,
         )
+        self.bootstrap_servers = bootstrap_servers
         self.durable: list[DurableTable] = []
         self.assigned: frozenset[int] = frozenset()
         """The source partitions that this process owns."""
+        self.stalls = StallMonitor(
+            limit=SESSION_TIMEOUT / 3,
+            monotonic=time.monotonic,
+            fatal=FATAL_STALL,
+            on_fatal=functools.partial(on_crash, "stall"),
+        )
+        """To be looked at right before every write: a zombie must not write."""
+        self._on_crash = on_crash
         self.gather = gather
         """Seconds to wait before each fetch, so that batches grow where nobody waits for them."""
+
+    async def on_start(self) -> None:
+        """Starts, unless something is set that would break a promise.
+
+        Raises:
+            StartError: what and why, one line each.
+        """
+        found = startup.problems(self)
+        if found:
+            raise StartError("this worker must not start:\n  " + "\n  ".join(found))
+        await super().on_start()
+        self.add_future(self.stalls.run())
+        self.add_future(self._watch())
+
+    async def _watch(self) -> None:
+        watchdog = Watchdog()
+        while not self.should_stop:
+            await self.sleep(LOOK)
+            if self.rebalancing or self.should_stop:
+                continue
+            name = watchdog.stalled(await self.consumer.look(), time.monotonic())
+            if name is not None:
+                self._on_crash("watchdog", Stalled(str(name)))
+
+    @property
+    def assignments(self) -> Mapping[Any, Assignment]:
+        """The partitions that this process holds."""
+        held: Mapping[Any, Assignment] = self.consumer.assignments
+        return held
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.stream.attempts import Suspicion
 from pipeline.stream.producer import Headers
 from pipeline.stream.watermark import Watermark
 
@@ -40,6 +41,9 @@ IN_HAND_RECORDS = 500
 """Records a partition may have unfinished however small its fetches are. At a low rate a fetch is
 one record, and two records in hand would leave the lanes idle."""
 
+IN_HAND_BYTES = 32 << 20
+"""Bytes of keys and values a partition may have unfinished: large records must not fill memory."""
+
 
 class AssignmentEnded(Exception):
     """The partition was taken away; what was begun for it is left to the next owner."""
@@ -58,23 +62,41 @@ class Assignment:
         self.generation = generation
         self.position = position
         """The next offset to hand out; None until the committed offset is known."""
-        self._ended = asyncio.Event()
+        self._start = position or 0
         self.watermark = Watermark()
         self.on_progress: Callable[[], None] = lambda: None
-        self._batch_ends: deque[int] = deque()
+        self.take_back: Callable[[], Awaitable[None]] = _nothing
+        """Takes the attempt back that was noted for what is in hand: it was not the event's fault."""
+        self.found = Suspicion()
+        """What the committed offset told of earlier deaths."""
+        self.noted: Suspicion | None = None
+        """What is noted of this attempt; None until something was handed out."""
+        self._ended = asyncio.Event()
+        self._batches: deque[tuple[int, int, float]] = deque()
+        """(last offset, bytes, when handed out) of each batch in hand."""
+        self._bytes = 0
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._gap_at: int | None = None
+        self._must_seek = False
 
-    def take(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The part of a fetch that was not handed out yet; empty when the fetch skips offsets.
+    def begin(self, position: int, found: Suspicion) -> None:
+        """Starts at the committed offset, with what its note says."""
+        self.position = self._start = position
+        self.found = found
+
+    # -- handing out --------------------------------------------------------------------------
+
+    def take(self, records: Sequence[Record], *, now: float = 0.0) -> Sequence[Record]:
+        """The part of a fetch to hand out now; may be empty. See `must_seek` afterwards.
 
         A fetch that starts above `position` means either that records were fetched and dropped
         on the way here, or that the log itself has a hole (compaction, retention, markers).
         The first time the answer is empty and the caller must seek back to `position`; when the
-        same hole shows again it is the log's own and is accepted.
+        same hole shows again it is the log's own and is accepted. `now` is monotonic seconds.
         """
+        self._must_seek = False
         if self.position is None:
             return ()
         fresh = [record for record in records if record.offset >= self.position]
@@ -83,27 +105,87 @@ class Assignment:
         first = fresh[0].offset
         if first > self.position and self._gap_at != first:
             self._gap_at = first
+            self._must_seek = True
             return ()
         self._gap_at = None
+        limit = self.at_once
+        if limit is not None and len(fresh) > limit:
+            fresh = fresh[:limit]
+            self._must_seek = True
         self.position = fresh[-1].offset + 1
         self.watermark.hand_out(record.offset for record in fresh)
-        self._batch_ends.append(fresh[-1].offset)
+        size = sum(len(record.value or b"") + len(record.key or b"") for record in fresh)
+        self._batches.append((fresh[-1].offset, size, now))
+        self._bytes += size
         return fresh
+
+    @property
+    def must_seek(self) -> bool:
+        """Whether the last fetch was not taken to its end, so that it must be asked for again."""
+        return self._must_seek
 
     @property
     def is_full(self) -> bool:
         """Whether enough is in hand that the next fetch leaves this partition out."""
+        self._forget_finished()
+        pending = self.watermark.pending
+        if self._bytes >= IN_HAND_BYTES or (pending and self.at_once is not None):
+            return True
+        return len(self._batches) >= IN_HAND_BATCHES and pending >= IN_HAND_RECORDS
+
+    def age(self, now: float) -> float:
+        """Seconds since the oldest batch with something unfinished was handed out; 0 for none."""
+        self._forget_finished()
+        return max(0.0, now - self._batches[0][2]) if self._batches else 0.0
+
+    def _forget_finished(self) -> None:
         position = self.watermark.position or 0
-        while self._batch_ends and self._batch_ends[0] < position:
-            self._batch_ends.popleft()
-        return (
-            len(self._batch_ends) >= IN_HAND_BATCHES and self.watermark.pending >= IN_HAND_RECORDS
-        )
+        while self._batches and self._batches[0][0] < position:
+            self._bytes -= self._batches.popleft()[1]
+
+    # -- attempts -----------------------------------------------------------------------------
 
     @property
-    def has_gap(self) -> bool:
-        """Whether the last fetch skipped offsets and must be asked for again."""
-        return self._gap_at is not None
+    def at_once(self) -> int | None:
+        """Records that may be in hand while one of them is suspected; None is no limit."""
+        is_past = self.noted is not None and (self.position or 0) >= self.noted.until
+        return None if is_past else self.found.at_once
+
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether the next record is to be buried unread."""
+        return self.noted is None and self.found.is_poison
+
+    @property
+    def must_note(self) -> bool:
+        """Whether an attempt must be noted before the next record is handed out."""
+        return not self.is_poisoned and (self.noted is None or self.at_once is not None)
+
+    def count(self) -> tuple[int, str]:
+        """Counts this attempt; the offset and note to commit before anything is handed out."""
+        position = self.position or 0
+        if self.noted is None:
+            self.noted = self.found.counted(position)
+        return position, self.noted.note()
+
+    def absolve(self) -> None:
+        """The poison is buried; what follows is handled like any other."""
+        self.found = self.noted = Suspicion()
+
+    def note_at(self, offset: int) -> str:
+        """The note that a commit of `offset` carries."""
+        return self.noted.at(offset).note() if self.noted is not None else ""
+
+    def without_attempt(self) -> tuple[int, str] | None:
+        """What to commit so that this attempt counts for nothing; None when none is noted."""
+        if self.noted is None:
+            return None
+        reached = self.watermark.position
+        if reached is None:
+            return self._start, self.found.note()
+        return reached, self.found.at(reached).note()
+
+    # -- life ---------------------------------------------------------------------------------
 
     def finish(self, offset: int) -> None:
         """Everything about `offset` is durable."""
@@ -142,6 +224,17 @@ class Assignment:
             if not self._running:
                 self._idle.set()
 
+    @property
+    def reached(self) -> int | None:
+        """The offset to commit, or where it started; None until that is known."""
+        reached = self.watermark.position
+        return reached if reached is not None or self.position is None else self._start
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs for this assignment."""
+        return self._idle.is_set()
+
     async def wait_idle(self) -> None:
         """Returns when nothing runs for this assignment."""
         await self._idle.wait()
@@ -153,6 +246,8 @@ class Batch:
 
     records: Sequence[Record]
     assignment: Assignment
+    is_poison: bool = False
+    """Its one record took the process down too often: to be buried, not to be read."""
 
     @property
     def partition(self) -> int:
@@ -166,6 +261,14 @@ class Batch:
 
     def finish(self) -> None:
         """Everything about every record of the batch is durable."""
-        for record in self.records:
-            self.assignment.watermark.finish(record.offset)
+        self.assignment.watermark.finish_run(record.offset for record in self.records)
         self.assignment.on_progress()
+
+    def one_by_one(self) -> Iterator[Batch]:
+        """The same records as batches of one."""
+        for record in self.records:
+            yield Batch([record], self.assignment)
+
+
+async def _nothing() -> None:
+    return None

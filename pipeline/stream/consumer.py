@@ -16,13 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from pipeline.stream.admin import committed_notes
+from pipeline.stream.attempts import Suspicion
 from pipeline.stream.batch import Assignment, Batch, Record
+from pipeline.stream.watchdog import Sight
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,27 @@ _POLL = 1.0
 _POLL_WHILE_FULL = 0.02
 
 
+class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread of aiokafka's consumer, which can commit an offset with a note."""
+
+    async def note(self, notes: Mapping[TP, tuple[int, str]]) -> bool:
+        """Commits offsets with their notes; False when the generation is over."""
+        return bool(await self.call_thread(self._note, notes))
+
+    async def _note(self, notes: Mapping[TP, tuple[int, str]]) -> bool:
+        if not notes.keys() <= self.assignment():
+            return False
+        offsets = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, text)
+            for tp, (offset, text) in notes.items()
+        }
+        try:
+            await self._ensure_consumer().commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            return False
+        return True
+
+
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """See the module's text. Set on the app through `BatchTransport`."""
 
@@ -40,6 +67,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._assignments: dict[TP, Assignment] = {}
         self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     # -- assignment ---------------------------------------------------------------------------
 
@@ -53,7 +83,21 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _assign(self, tp: TP, generation: int) -> Assignment:
         assignment = Assignment(tp.topic, tp.partition, generation, None)
         assignment.on_progress = self._room.set
+        assignment.take_back = lambda: self._take_back([tp])
         return assignment
+
+    @property
+    def assignments(self) -> Mapping[TP, Assignment]:
+        """What this process holds now."""
+        return self._assignments
+
+    async def look(self) -> dict[TP, Sight]:
+        """Every partition that is held, with the end of its log as the broker tells it now."""
+        mine = {tp: one for tp, one in self._assignments.items() if one.reached is not None}
+        ends = await self.highwaters(*mine) if mine else {}
+        return {
+            tp: Sight(one.reached or 0, ends.get(tp, 0), one.is_idle) for tp, one in mine.items()
+        }
 
     async def perform_seek(self) -> None:
         """Seeks every partition to where we read next: at first the committed offset."""
@@ -71,20 +115,26 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # Without a commit the earliest offset must be known as a number: only then is a run that
         # got lost before the first commit seen as a hole.
         earliest = await self.earliest_offsets(*fresh)
+        notes = await committed_notes(self.app.bootstrap_servers, self.app.conf.id)
         for tp in fresh:
             offset = committed.get(tp)
-            known = offset is not None and offset >= 0
-            self._assignments[tp].position = offset if known else earliest[tp]
-            self._committed_offset[tp] = offset if known else None
+            if offset is not None and offset < 0:
+                offset = None
+            self._assignments[tp].begin(
+                earliest[tp] if offset is None else offset,
+                Suspicion.parse(notes.get((tp.topic, tp.partition))),
+            )
+            self._committed_offset[tp] = offset
 
     async def wait_empty(self) -> None:
         """Ends the current assignments: waits for running work, commits, gives up.
 
         Queued work is skipped by its handlers from here on (`Batch.is_current` is False).
         """
-        for mine in self._assignments.values():
+        ending = {tp: mine for tp, mine in self._assignments.items() if mine.is_current}
+        for mine in ending.values():
             mine.end()
-        waiting = [asyncio.ensure_future(mine.wait_idle()) for mine in self._assignments.values()]
+        waiting = [asyncio.ensure_future(mine.wait_idle()) for mine in ending.values()]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=REVOKE_PATIENCE)
             for task in late:
@@ -94,6 +144,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     "work outlasts the rebalance", extra={"fields": {"partitions": len(late)}}
                 )
         await self.commit()
+        await self._take_back(ending)
 
     # -- commit -------------------------------------------------------------------------------
 
@@ -109,6 +160,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         mine = self._assignments.get(tp)
         return mine.watermark.position if mine is not None else None
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        notes = {tp: self._assignments[tp].note_at(offset) for tp, offset in offsets.items()}
+        noted = {tp: (offsets[tp], text) for tp, text in notes.items() if text}
+        plain = {tp: offset for tp, offset in offsets.items() if tp not in noted}
+        done = bool(await super()._commit(plain)) if plain else True
+        return (await self._thread.note(noted) if noted else True) and done
+
+    async def _take_back(self, tps: Iterable[TP]) -> None:
+        """Commits again without the attempt of this assignment."""
+        found = {tp: self._assignments[tp].without_attempt() for tp in tps}
+        notes = {tp: note for tp, note in found.items() if note is not None}
+        if notes:
+            await self._thread.note(notes)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's own livelock log reads sensors that batches do not feed; not used."""
@@ -145,20 +210,34 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return records or {}
 
     async def _hand_out(self, fetched: Mapping[TP, Sequence[Record]]) -> None:
-        for key, records in fetched.items():
-            tp = TP(key.topic, key.partition)
-            mine = self._assignments.get(tp)
-            if mine is None or not mine.is_current or not self.flow_active:
-                # The generation that takes over starts at the committed offset and sees it again.
-                continue
-            fresh = mine.take(records)
-            if not fresh:
-                if mine.has_gap and mine.position is not None:
-                    await self.seek_wait({tp: mine.position})
-                continue
-            message = self._to_message(tp, fresh[-1])
-            message.value = Batch(fresh, mine)
-            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        runs = {TP(key.topic, key.partition): records for key, records in fetched.items()}
+        # The generation that takes over starts at the committed offset and sees the others again.
+        mine = {tp: self._assignments[tp] for tp in runs if self._may_hand_out(tp)}
+        notes = {tp: one.count() for tp, one in mine.items() if one.must_note}
+        if notes and not await self._thread.note(notes):
+            return
+        for tp, assignment in mine.items():
+            if self._may_hand_out(tp):
+                await self._hand_out_run(tp, assignment, runs[tp])
+
+    def _may_hand_out(self, tp: TP) -> bool:
+        mine = self._assignments.get(tp)
+        return (
+            mine is not None and mine.is_current and mine.position is not None and self.flow_active
+        )
+
+    async def _hand_out_run(self, tp: TP, mine: Assignment, records: Sequence[Record]) -> None:
+        is_poison = mine.is_poisoned
+        fresh = mine.take(records, now=time.monotonic())
+        if mine.must_seek and mine.position is not None:
+            await self.seek_wait({tp: mine.position})
+        if not fresh:
+            return
+        if is_poison:
+            mine.absolve()
+        message = self._to_message(tp, fresh[-1])
+        message.value = Batch(fresh, mine, is_poison)
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 
 from pipeline.stream.batch import Record
 from pipeline.stream.parking import bare
-from pipeline.stream.producer import Outgoing
+from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Sender
+
+IN_A_ROW = 10
+"""Records buried for an exception with no good one between: then it is not the records' fault."""
+
+Bury = Callable[[Record, str], Sequence[Outgoing]]
+"""What a buried record comes to: its dead letter and whatever else its stage writes of it."""
 
 
 def dead_letter(
@@ -39,3 +46,40 @@ def dead_letter(
         [*bare(record.headers), *((name, value.encode()) for name, value in added.items())],
         record.partition,
     )
+
+
+class DeadLetters:
+    """Where a stage's records go that it can never handle."""
+
+    def __init__(self, producer: Sender, bury: Bury) -> None:
+        self._producer = producer
+        self._bury = bury
+        self._in_a_row = 0
+
+    async def bury(self, record: Record, reason: str) -> None:
+        """Returns when the dead letter is durable.
+
+        Raises:
+            DeliveryError: it is not; the process must end.
+        """
+        await self._producer.send(self._bury(record, reason))
+
+    def reason(self, error: BaseException) -> str | None:
+        """The reason code to bury a record for whose handling raised `error`; None to crash.
+
+        Trouble with the broker, the disk or memory is nobody's event, and an error that meets ten
+        records in a row is the code's: burying a whole topic would be worse than standing still.
+        """
+        if isinstance(error, DeliveryError):
+            return "too_large" if error.failure is Failure.TOO_LARGE else None
+        # rocksdict raises bare `Exception`s.
+        if isinstance(error, OSError | MemoryError) or type(error) is Exception:
+            return None
+        if not isinstance(error, Exception) or self._in_a_row >= IN_A_ROW:
+            return None
+        self._in_a_row += 1
+        return f"exception:{type(error).__name__}"
+
+    def handled(self) -> None:
+        """A record went well."""
+        self._in_a_row = 0

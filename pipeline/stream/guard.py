@@ -6,14 +6,21 @@ start mends, 78 (EX_CONFIG) topics or settings do not fit and a restart will not
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from pipeline.stream.producer import DeliveryError, Failure
 
 log = logging.getLogger(__name__)
 
 EXIT_CRASH = 70
 EXIT_CONFIG = 78
+TAKE_BACK = 2.0
+"""Seconds before a crash in which an innocent event may get its attempt back."""
 
 
 class Refused(Exception):
@@ -39,3 +46,20 @@ def crash(where: str, error: BaseException | None = None, *, code: str = "") -> 
 
 Crash = Callable[[str, BaseException], None]
 """What is called when work cannot go on: `crash` in a process, a recorder in a test."""
+
+
+class HasAttempt(Protocol):
+    """Work in hand whose attempt was noted."""
+
+    @property
+    def take_back(self) -> Callable[[], Awaitable[None]]: ...  # noqa: D102
+
+
+async def give_up(work: HasAttempt, error: BaseException) -> None:
+    """Before a crash that is not the event's fault: its attempt counts for nothing.
+
+    Best effort and short: where the broker is away it cannot be said, and the count stays.
+    """
+    if isinstance(error, DeliveryError) and error.failure is not Failure.TOO_LARGE:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(work.take_back(), TAKE_BACK)

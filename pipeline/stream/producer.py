@@ -94,6 +94,9 @@ class Sender(Protocol):
 class Producer:
     """An idempotent producer with its own poll thread; use it from one event loop.
 
+    `fence` is called right before anything is produced, with no await between: it ends a process
+    that may not be the owner any more.
+
     Weakness: after a timeout a record may still be written, so a caller that sends again makes a
     second record; consumers must be ready for it.
     """
@@ -107,9 +110,11 @@ class Producer:
         linger: float = 0.0,
         in_flight: int = IN_FLIGHT_RECORDS,
         config: Mapping[str, object] | None = None,
+        fence: Callable[[], None] = lambda: None,
         on_fatal: Callable[[str], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._fence = fence
         self._on_fatal = on_fatal
         self._connected = threading.Event()
         self._room = _Room(in_flight)
@@ -178,6 +183,7 @@ class Producer:
         self._measure(records, rows)
         await self._room.enter(size)
         try:
+            self._fence()
             batch = _Batch(self._loop, size)
             if changes is not None and rows:
                 self._produce_changes(changes, batch)
@@ -193,7 +199,8 @@ class Producer:
             itertools.chain(
                 (len(key) + len(value or b"") for key, value in rows.items()),
                 map(size_of, records),
-            )
+            ),
+            default=0,
         )
         if largest > MAX_RECORD_BYTES - _FRAMING:
             raise DeliveryError("MSG_SIZE_TOO_LARGE", Failure.TOO_LARGE)

@@ -1,7 +1,8 @@
 """Has this process stood still? A process that was stopped cannot feel it; its clock can.
 
-A worker that stood still longer than its session may have been replaced, and neither the group
-nor its own state tells it so when it wakes up. What it began before must not go on.
+The broker gives a silent worker's partitions to another after the session timeout, and nothing
+tells it so when it wakes up: the generation it knows looks current until its next heartbeat is
+refused. What it began before must not go on, and what it writes then is written twice.
 """
 
 from __future__ import annotations
@@ -16,25 +17,45 @@ TICK = 0.25
 _KEPT = 64
 
 
+class StoodStill(Exception):
+    """The process stood still for so long that its partitions may have a new owner."""
+
+
 class StallMonitor:
     """Notes every gap between two looks that is longer than `limit` seconds.
+
+    A gap longer than `fatal` seconds ends the process through `on_fatal`. Until `run` has begun
+    nothing is judged: a start may take its time.
 
     Weakness: a machine that is suspended with its monotonic clock stopped shows no gap; its
     connections and its session are then as old as it believes them to be.
     """
 
-    def __init__(self, *, limit: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        limit: float,
+        monotonic: Callable[[], float],
+        fatal: float = float("inf"),
+        on_fatal: Callable[[BaseException], None] = lambda _: None,
+    ) -> None:
         self._limit = limit
         self._monotonic = monotonic
-        self._last = monotonic()
+        self._fatal = fatal
+        self._on_fatal = on_fatal
+        self._last: float | None = None
         self._ends: deque[float] = deque(maxlen=_KEPT)
 
     def look(self) -> None:
-        """One look at the clock."""
+        """One look at the clock; right before a write, with no await between, it is a fence."""
+        if self._last is None:
+            return
         now = self._monotonic()
-        if now - self._last > self._limit:
+        gap, self._last = now - self._last, now
+        if gap > self._limit:
             self._ends.append(now)
-        self._last = now
+        if gap > self._fatal:
+            self._on_fatal(StoodStill(f"the loop stood still for {gap:.1f} s"))
 
     def since(self, began: float) -> bool:
         """Whether there was a stall at any time after `began` (monotonic seconds), up to now."""
@@ -43,7 +64,9 @@ class StallMonitor:
 
     async def run(self) -> None:
         """Looks at the clock until it is cancelled."""
+        self._last = self._monotonic()
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 self.look()
                 await asyncio.sleep(TICK)
+        self._last = None

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 
 from pipeline.stream.batch import Batch
-from pipeline.stream.guard import Crash
+from pipeline.stream.dead_letter import DeadLetters
+from pipeline.stream.guard import Crash, give_up
 from pipeline.stream.lanes import Lanes
 from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
@@ -25,32 +26,85 @@ class Effects:
     outputs: Sequence[Outgoing] = ()
 
 
+Decide = Callable[[Batch], Awaitable[Effects] | Effects]
+
+
 async def transact(
     batches: AsyncIterable[Batch],
-    decide: Callable[[Batch], Awaitable[Effects] | Effects],
+    decide: Decide,
     *,
     table: DurableTable,
     producer: Sender,
     on_crash: Crash,
+    letters: DeadLetters | None = None,
 ) -> None:
     """Runs `decide` over each batch; partitions side by side, one partition in order.
 
-    `decide` may read `table` for the batch's partition and must not write. An exception of any
-    kind is an infrastructure failure: `on_crash` is called and the batch is fetched again.
+    `decide` may read `table` for the batch's partition and must not write. When it raises, or its
+    effects are too large for the broker, the records of the batch are tried one by one and the
+    culprit goes to `letters`; without `letters`, and for trouble that is no record's fault,
+    `on_crash` is called and the batch is fetched again.
     """
-
-    async def step(batch: Batch) -> None:
-        if not batch.is_current:
-            return
-        with batch.assignment.running():
-            await table.ready(batch.partition)
-            made = decide(batch)
-            effects = await made if isinstance(made, Awaitable) else made
-            await table.commit(batch.partition, effects.puts, producer, outputs=effects.outputs)
-            batch.finish()
-
+    work = _Transactions(decide, table, producer, letters)
     # No limit: a partition has one lane, and a worker has few partitions.
-    partitions: Lanes[Batch] = Lanes(step, limit=10_000, on_crash=on_crash)
+    partitions: Lanes[Batch] = Lanes(work.step, limit=10_000, on_crash=on_crash)
     async for batch in batches:
         partitions.submit(batch.partition, batch)
     await partitions.drain()
+
+
+@dataclass(frozen=True)
+class _Transactions:
+    decide: Decide
+    table: DurableTable
+    producer: Sender
+    letters: DeadLetters | None
+
+    async def step(self, batch: Batch) -> None:
+        if not batch.is_current:
+            return
+        with batch.assignment.running():
+            try:
+                await self._handle(batch)
+            except BaseException as error:
+                await give_up(batch.assignment, error)
+                raise
+
+    async def _handle(self, batch: Batch) -> None:
+        await self.table.ready(batch.partition)
+        if self.letters is None:
+            await self._apply(batch)
+        elif batch.is_poison:
+            await self._bury(batch, "poison", self.letters)
+        else:
+            try:
+                await self._apply(batch)
+            except BaseException as error:
+                if self.letters.reason(error) is None:
+                    raise
+                for one in batch.one_by_one():
+                    await self._apply_or_bury(one, self.letters)
+
+    async def _apply(self, batch: Batch) -> None:
+        made = self.decide(batch)
+        effects = await made if isinstance(made, Awaitable) else made
+        await self.table.commit(
+            batch.partition, effects.puts, self.producer, outputs=effects.outputs
+        )
+        batch.finish()
+        if self.letters is not None:
+            self.letters.handled()
+
+    async def _apply_or_bury(self, one: Batch, letters: DeadLetters) -> None:
+        try:
+            await self._apply(one)
+        except BaseException as error:
+            reason = letters.reason(error)
+            if reason is None:
+                raise
+            await self._bury(one, reason, letters)
+
+    async def _bury(self, batch: Batch, reason: str, letters: DeadLetters) -> None:
+        for record in batch.records:
+            await letters.bury(record, reason)
+        batch.finish()

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.domain.events import Audit
 from pipeline.stream.batch import Assignment, Batch
 from pipeline.stream.changelog import EPOCH, ChangelogReader, Slab
-from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing
+from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing, Producer
 from pipeline.stream.table import DurableTable
 
 
@@ -52,6 +52,7 @@ class MemoryBroker:
         if self.fail_next:
             self.fail_next = False
             raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+        Producer._measure(records, changes.rows if changes is not None else {})
         offset = -1
         for key, value in (changes.rows if changes is not None else {}).items():
             assert changes is not None

@@ -21,10 +21,10 @@ def test_records_that_were_handed_out_already_are_left_out() -> None:
 def test_a_skipped_offset_is_asked_for_again_before_it_is_believed() -> None:
     mine = Assignment("source", 0, 1, 0)
     assert mine.take(run_of(5, 6)) == ()
-    assert mine.has_gap
+    assert mine.must_seek
     assert mine.position == 0
     assert [record.offset for record in mine.take(run_of(5, 6))] == [5, 6]
-    assert not mine.has_gap
+    assert not mine.must_seek
 
 
 def test_a_run_that_was_lost_on_the_way_is_found_by_the_second_fetch() -> None:

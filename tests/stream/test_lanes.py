@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 
 from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
+from pipeline.stream.dead_letter import IN_A_ROW, DeadLetters
 from pipeline.stream.lanes import Lanes, lanes
-from tests.stream.memory_broker import FakeRecord, batch_of
+from pipeline.stream.producer import DeliveryError, Failure
+from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 
 def no_crash(where: str, error: BaseException) -> None:
@@ -109,5 +111,154 @@ def test_records_of_a_lost_partition_are_not_started() -> None:
         await lanes(stream_of(batch), work, limit=1, on_crash=no_crash)
         assert started == []
         assert batch.assignment.watermark.position is None
+
+    asyncio.run(scenario())
+
+
+class Letters(DeadLetters):
+    def __init__(self) -> None:
+        self.buried: list[tuple[int, str]] = []
+        super().__init__(MemoryBroker(), lambda *_: [])
+
+    async def bury(self, record: Record, reason: str) -> None:
+        self.buried.append((record.offset, reason))
+
+
+def test_a_partition_with_many_keys_does_not_hold_up_one_with_few() -> None:
+    async def scenario() -> None:
+        done: list[str] = []
+
+        async def work(item: str) -> None:
+            await asyncio.sleep(0)
+            done.append(item)
+
+        pool: Lanes[str] = Lanes(work, limit=1, on_crash=no_crash)
+        for number in range(100):
+            pool.submit(number, f"busy-{number}", group=0)
+        pool.submit("k", "quiet", group=1)
+        await pool.drain()
+        assert done.index("quiet") <= 2
+
+    asyncio.run(scenario())
+
+
+def test_a_busy_key_gets_one_turn_among_the_others_of_its_partition() -> None:
+    async def scenario() -> None:
+        done: list[str] = []
+
+        async def work(item: str) -> None:
+            done.append(item)
+
+        pool: Lanes[str] = Lanes(work, limit=1, on_crash=no_crash)
+        for number in range(50):
+            pool.submit("busy", f"busy-{number}")
+        pool.submit("other", "other")
+        await pool.drain()
+        assert done[:3] == ["busy-0", "other", "busy-1"]
+
+    asyncio.run(scenario())
+
+
+def test_a_record_that_raises_is_buried_and_its_neighbours_go_on() -> None:
+    async def scenario() -> None:
+        letters, done = Letters(), []
+
+        async def work(record: Record, _: Assignment) -> None:
+            if record.offset == 1:
+                raise KeyError("x")
+            done.append(record.offset)
+
+        batch = batch_of(records(b"a", b"a", b"a"))
+        await lanes(stream_of(batch), work, limit=5, on_crash=no_crash, letters=letters)
+        assert done == [0, 2]
+        assert letters.buried == [(1, "exception:KeyError")]
+        assert batch.assignment.watermark.position == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_record_past_its_deadline_is_cancelled_and_buried() -> None:
+    async def scenario() -> None:
+        letters = Letters()
+
+        async def work(_: Record, __: Assignment) -> None:
+            await asyncio.Event().wait()
+
+        batch = batch_of(records(b"a"))
+        await lanes(
+            stream_of(batch), work, limit=5, on_crash=no_crash, letters=letters, deadline=0.01
+        )
+        assert letters.buried == [(0, "deadline")]
+
+    asyncio.run(scenario())
+
+
+def test_a_poison_record_is_buried_unread() -> None:
+    async def scenario() -> None:
+        letters = Letters()
+
+        async def work(_: Record, __: Assignment) -> None:
+            raise AssertionError("it was read")
+
+        batch = batch_of(records(b"a"))
+        poison = Batch(batch.records, batch.assignment, is_poison=True)
+        await lanes(stream_of(poison), work, limit=5, on_crash=no_crash, letters=letters)
+        assert letters.buried == [(0, "poison")]
+
+    asyncio.run(scenario())
+
+
+def crashes_on(error: BaseException) -> tuple[list[str], list[tuple[int, str]], list[str]]:
+    """Runs two records that raise `error`: (crashes, buried, attempts taken back)."""
+    crashes: list[str] = []
+    taken_back: list[str] = []
+    letters = Letters()
+
+    async def scenario() -> None:
+        async def work(record: Record, _: Assignment) -> None:
+            raise error
+
+        async def take_back() -> None:
+            taken_back.append("one")
+
+        batch = batch_of(records(b"a"))
+        batch.assignment.take_back = take_back
+        await lanes(
+            stream_of(batch), work, limit=5, letters=letters,
+            on_crash=lambda _, error: crashes.append(type(error).__name__),
+        )  # fmt: skip
+
+    asyncio.run(scenario())
+    return crashes, letters.buried, taken_back
+
+
+def test_trouble_with_the_broker_is_no_records_fault() -> None:
+    away = DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+    assert crashes_on(away) == (["DeliveryError"], [], ["one"])
+
+
+def test_trouble_with_the_disk_is_no_records_fault() -> None:
+    assert crashes_on(OSError(28, "no space"))[:2] == (["OSError"], [])
+
+
+def test_a_record_too_large_for_the_broker_is_buried() -> None:
+    large = DeliveryError("MSG_SIZE_TOO_LARGE", Failure.TOO_LARGE)
+    assert crashes_on(large) == ([], [(0, "too_large")], [])
+
+
+def test_an_error_that_meets_every_record_stops_the_process_instead_of_burying_a_topic() -> None:
+    async def scenario() -> None:
+        letters, crashes = Letters(), []
+
+        async def work(_: Record, __: Assignment) -> None:
+            raise TypeError("a bug")
+
+        batch = batch_of(records(*[b"a"] * 30))
+        await lanes(
+            stream_of(batch), work, limit=1, letters=letters,
+            on_crash=lambda _, error: crashes.append(type(error).__name__),
+        )  # fmt: skip
+        assert len(letters.buried) == IN_A_ROW
+        assert crashes == ["TypeError"]
 
     asyncio.run(scenario())

@@ -1,0 +1,64 @@
+"""A poison event: how often it took the process down, and how it is told from its neighbours.
+
+An attempt is noted with the group's committed offset *before* the first record behind that offset
+is handed out, so even a process that is killed by its own memory has counted. Any commit that
+moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
+at once; in the end the head of the partition stands alone, and when it kills again it is the
+culprit and goes to the dead letters. A partition that is given up in order takes its attempt back.
+
+Weakness: a process that somebody else kills five times at the same record looks the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+POISON_AFTER = 5
+"""Deaths at one record before it is a dead letter (RELIABILITY R3)."""
+AT_ONCE = (None, None, 64, 8, 1)
+"""Records in hand at once after so many deaths; None is no limit. Two deaths may be bad luck."""
+SUSPECTS = 500
+"""Records behind the offset that may have been in hand at a death; past them all are cleared."""
+
+_NOTE = re.compile(r"deaths=(\d+) until=(\d+)")
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """`deaths` of processes that held records from the commit up to `until` (offset, exclusive)."""
+
+    deaths: int = 0
+    until: int = 0
+
+    @classmethod
+    def parse(cls, note: str | None) -> Suspicion:
+        """The note of a committed offset; a foreign or empty one says nothing."""
+        found = _NOTE.fullmatch(note or "")
+        return cls(int(found[1]), int(found[2])) if found else cls()
+
+    def note(self) -> str:
+        """The text that goes with the committed offset; empty when nothing is suspected."""
+        return f"deaths={self.deaths} until={self.until}" if self.deaths else ""
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether the head of the partition is to be buried unread."""
+        return self.deaths >= POISON_AFTER
+
+    @property
+    def at_once(self) -> int | None:
+        """How many records may be in hand; None is no limit."""
+        return 1 if self.is_poison else AT_ONCE[self.deaths]
+
+    def counted(self, position: int) -> Suspicion:
+        """One attempt more, with `position` at the head."""
+        return Suspicion(self.deaths + 1, max(self.until, position + SUSPECTS))
+
+    def at(self, offset: int) -> Suspicion:
+        """What is left of it once everything below `offset` is done.
+
+        The first two deaths are forgotten with any progress. Later ones stay until every record
+        that may have been in hand is past: the culprit is one of them.
+        """
+        return self if self.at_once is not None and offset < self.until else Suspicion()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import asyncio
+
+from pipeline.stream.stall import StallMonitor, StoodStill
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def monitored(clock: Clock, ends: list[BaseException]) -> StallMonitor:
+    return StallMonitor(limit=3.0, monotonic=clock, fatal=5.0, on_fatal=ends.append)
+
+
+async def started(monitor: StallMonitor) -> asyncio.Task[None]:
+    task = asyncio.create_task(monitor.run())
+    await asyncio.sleep(0)
+    return task
+
+
+def test_a_standstill_is_seen_by_whoever_asks_first() -> None:
+    async def scenario() -> None:
+        clock, ends = Clock(), list[BaseException]()
+        monitor = monitored(clock, ends)
+        task = await started(monitor)
+        began = clock.now
+        clock.now += 4
+        assert monitor.since(began)
+        assert not monitor.since(clock.now)
+        assert ends == []
+        task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_half_a_session_of_standstill_ends_the_process_before_it_writes() -> None:
+    async def scenario() -> None:
+        clock, ends = Clock(), list[BaseException]()
+        monitor = monitored(clock, ends)
+        task = await started(monitor)
+        clock.now += 6
+        monitor.look()
+        assert [type(end) for end in ends] == [StoodStill]
+        task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_start_is_not_judged() -> None:
+    clock, ends = Clock(), list[BaseException]()
+    monitor = monitored(clock, ends)
+    clock.now += 60
+    monitor.look()
+    assert ends == []

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pipeline.stream.batch import Batch, Record
+from pipeline.stream.dead_letter import DeadLetters, dead_letter
+from pipeline.stream.producer import MAX_RECORD_BYTES, Outgoing
+from pipeline.stream.transact import Effects, transact
+from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash
+
+
+def letter(record: Record, reason: str) -> list[Outgoing]:
+    return [dead_letter(record, stage="s", reason=reason, failed_at=0.0)]
+
+
+def run(broker: MemoryBroker, folder: Path, decide: object, batch: Batch) -> dict[bytes, bytes]:
+    """Transacts one batch; the table's rows afterwards."""
+
+    async def scenario() -> dict[bytes, bytes]:
+        async def batches() -> AsyncIterator[Batch]:
+            yield batch
+
+        table = broker.table(folder)
+        table.assign([0])
+        await transact(
+            batches(),
+            decide,  # type: ignore[arg-type]
+            table=table,
+            producer=broker,
+            on_crash=crash,
+            letters=DeadLetters(broker, letter),
+        )
+        rows = dict(table.items())
+        await table.close()
+        return rows
+
+    return asyncio.run(scenario())
+
+
+def three() -> Batch:
+    return batch_of([FakeRecord("source", 0, offset, b"k%d" % offset, b"v") for offset in range(3)])
+
+
+def reasons(broker: MemoryBroker) -> list[tuple[bytes | None, bytes]]:
+    return [(sent.key, dict(sent.headers)["sb-reason"]) for sent in broker.on("source.dlq")]
+
+
+def test_the_one_record_that_raises_is_buried_and_the_others_are_transacted(
+    memory_broker: MemoryBroker, tmp_path: Path
+) -> None:
+    def decide(batch: Batch) -> Effects:
+        if any(record.offset == 1 for record in batch.records):
+            raise ValueError("a bug")
+        return Effects({record.key or b"": b"row" for record in batch.records})
+
+    batch = three()
+    rows = run(memory_broker, tmp_path, decide, batch)
+    assert rows == {b"k0": b"row", b"k2": b"row"}
+    assert reasons(memory_broker) == [(b"k1", b"exception:ValueError")]
+    assert batch.assignment.watermark.position == 3
+
+
+def test_the_one_record_whose_effects_no_broker_takes_is_buried(
+    memory_broker: MemoryBroker, tmp_path: Path
+) -> None:
+    def decide(batch: Batch) -> Effects:
+        return Effects(
+            {
+                record.key or b"": b"x" * (MAX_RECORD_BYTES if record.offset == 2 else 1)
+                for record in batch.records
+            }
+        )
+
+    rows = run(memory_broker, tmp_path, decide, three())
+    assert rows == {b"k0": b"x", b"k1": b"x"}
+    assert reasons(memory_broker) == [(b"k2", b"too_large")]
+
+
+def test_poison_is_buried_without_a_decision(memory_broker: MemoryBroker, tmp_path: Path) -> None:
+    def decide(_: Batch) -> Effects:
+        raise AssertionError("it was read")
+
+    batch = batch_of([FakeRecord("source", 0, 7, b"k", b"v")])
+    rows = run(memory_broker, tmp_path, decide, Batch(batch.records, batch.assignment, True))
+    assert rows == {}
+    assert reasons(memory_broker) == [(b"k", b"poison")]
+    assert batch.assignment.watermark.position == 8
