@@ -6,11 +6,25 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from pipeline.stream.batch import Record
+from pipeline.stream.changelog import RestoreError
+from pipeline.stream.guard import Refused
 from pipeline.stream.parking import bare
+from pipeline.stream.partition import Overtaken
 from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Sender
+from pipeline.stream.store import CorruptStoreError, TableBusyError
 
 IN_A_ROW = 10
 """Records buried for an exception with no good one between: then it is not the records' fault."""
+
+NOBODYS_FAULT = (
+    OSError,
+    MemoryError,
+    RestoreError,
+    Refused,
+    Overtaken,
+    TableBusyError,
+    CorruptStoreError,
+)
 
 Bury = Callable[[Record, str], Sequence[Outgoing]]
 """What a buried record comes to: its dead letter and whatever else its stage writes of it."""
@@ -73,7 +87,7 @@ class DeadLetters:
         if isinstance(error, DeliveryError):
             return "too_large" if error.failure is Failure.TOO_LARGE else None
         # rocksdict raises bare `Exception`s.
-        if isinstance(error, OSError | MemoryError) or type(error) is Exception:
+        if isinstance(error, NOBODYS_FAULT) or type(error) is Exception:
             return None
         if not isinstance(error, Exception) or self._in_a_row >= IN_A_ROW:
             return None

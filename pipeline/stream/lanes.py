@@ -182,6 +182,9 @@ class _Records:
             reason = letters.reason(error)
             if reason is None:
                 raise
+            if not batch.is_current:
+                # Its table may have been closed under it: the next owner has the last word.
+                raise AssignmentEnded from error
             return reason
         letters.handled()
         return None

@@ -82,6 +82,9 @@ class _Transactions:
             except BaseException as error:
                 if self.letters.reason(error) is None:
                     raise
+                if not batch.is_current:
+                    # Its table may have been closed under it: the next owner has the last word.
+                    return
                 for one in batch.one_by_one():
                     await self._apply_or_bury(one, self.letters)
 
@@ -102,6 +105,8 @@ class _Transactions:
             reason = letters.reason(error)
             if reason is None:
                 raise
+            if not one.is_current:
+                return
             await self._bury(one, reason, letters)
 
     async def _bury(self, batch: Batch, reason: str, letters: DeadLetters) -> None:

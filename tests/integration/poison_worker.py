@@ -6,7 +6,6 @@ A value `kill` ends the process as the out-of-memory killer would: no exception,
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import signal
 import sys
@@ -15,10 +14,10 @@ from typing import Any
 
 from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Batch
+from pipeline.stream.changelog import Changelogs
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
 from pipeline.stream.guard import crash
 from pipeline.stream.producer import Outgoing, Producer
-from pipeline.stream.restore import Changelog
 from pipeline.stream.table import DurableTable
 from pipeline.stream.transact import Effects, transact
 
@@ -37,7 +36,7 @@ async def main(folder: Path, bootstrap: str) -> None:
         "rows",
         changelog="poison-changelog",
         folder=folder,
-        open_changelog=functools.partial(Changelog, bootstrap),
+        open_changelog=Changelogs(bootstrap, group="poison", source="poison-in").open,
     )
     app.durable.append(table)
     producer = Producer(bootstrap, client_id="poison", fence=app.stalls.look)

@@ -262,3 +262,19 @@ def test_an_error_that_meets_every_record_stops_the_process_instead_of_burying_a
         assert crashes == ["TypeError"]
 
     asyncio.run(scenario())
+
+
+def test_what_fails_after_the_partition_went_away_is_left_to_the_next_owner() -> None:
+    async def scenario() -> None:
+        letters = Letters()
+
+        async def work(_: Record, assignment: Assignment) -> None:
+            assignment.end()
+            raise KeyError("its table is closed")
+
+        batch = batch_of(records(b"a"))
+        await lanes(stream_of(batch), work, limit=1, on_crash=no_crash, letters=letters)
+        assert letters.buried == []
+        assert batch.assignment.watermark.position is None
+
+    asyncio.run(scenario())
