@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agents import parking
 from agents.__main__ import BUILDERS
 from agents.status import status_routes
 from pipeline.settings import Settings
@@ -23,8 +24,8 @@ VARIABLES = {f"SWITCHBOARD_{name.upper()}" for name in Settings.model_fields} | 
 }
 
 
-def test_there_is_a_service_for_every_stage() -> None:
-    assert set(BUILDERS) | {"kafka", "topics", "ingress"} == set(SERVICES)
+def test_there_is_a_service_for_every_process() -> None:
+    assert set(BUILDERS) | {parking.NAME, "kafka", "topics", "ingress"} == set(SERVICES)
 
 
 @pytest.mark.parametrize("name", OURS)
