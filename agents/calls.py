@@ -86,11 +86,11 @@ class Calls:
             Later: it is too far away to wait for it in line.
         """
         now = self._now()
-        patience.failures += 1
+        patience.failures += not isinstance(error, RateLimited)
         patience.since = now if patience.since is None else patience.since
         match decide(
             kind_of(error),
-            attempt=patience.failures,
+            attempt=max(1, patience.failures),
             elapsed=now - patience.since,
             deadline=self._deadline,
             retry_after=error.retry_after if isinstance(error, RateLimited) else None,

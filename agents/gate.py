@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 
 from agents.patience import Later, Patience
 from pipeline import telemetry
+from pipeline.domain.retry import closed_seconds
 from pipeline.domain.token_bucket import Bucket
 from pipeline.ports import Permanent, RateLimited
 from pipeline.stream.producer import DeliveryError
@@ -70,6 +71,7 @@ class Gate:
         self._share = 1.0
         self._announce = announce
         self._closed_until = 0.0
+        self._refusals = 0
         self._alone = starts_alone
         self._line = asyncio.Lock()  # first come, first served
         self.waiting = 0
@@ -141,8 +143,7 @@ class Gate:
         try:
             yield
         except RateLimited as error:
-            if self.close(error.retry_after):
-                await self._tell(self._now() + error.retry_after, error.code)
+            await self._refused(error)
             raise
         except Permanent:
             self._answered(is_alone)
@@ -153,6 +154,13 @@ class Gate:
             self._bucket.give_back(self._monotonic(), requests)
             if is_alone:
                 self._line.release()
+
+    async def _refused(self, error: RateLimited) -> None:
+        # Those that were on the wire together are refused together, which is one refusal.
+        self._refusals += not self.closed_for
+        seconds = closed_seconds(error.retry_after, self._refusals)
+        if self.close(seconds):
+            await self._tell(self._now() + seconds, error.code)
 
     async def _tell(self, until: float, reason: str) -> None:
         try:
@@ -192,4 +200,4 @@ class Gate:
     def _answered(self, was_alone: bool) -> None:  # noqa: FBT001 - private
         # A call that began before the closing says nothing about the vendor after it.
         if was_alone and not self.closed_for:
-            self._alone = False
+            self._alone, self._refusals = False, 0

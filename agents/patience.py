@@ -26,7 +26,7 @@ class Patience:
     sleep: Sleep
     """Waits seconds with the ticket in hand; its errors end the work."""
     failures: int = 0
-    """Calls that failed, on all laps together."""
+    """Calls that failed, on all laps together, those by 429 left out."""
     since: float | None = None
     """Unix seconds of the first of them."""
     inline: float = INLINE_SECONDS

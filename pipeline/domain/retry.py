@@ -70,7 +70,7 @@ def decide(
 
     Args:
         error_kind: what the failure left behind.
-        attempt: how many tries were made, this one included.
+        attempt: how many tries have failed, this one included, those by 429 left out.
         elapsed: seconds since the first try began.
         deadline: seconds since the first try after which no other may begin.
         retry_after: what the vendor asked for, in seconds.
@@ -83,7 +83,9 @@ def decide(
         return GiveUp(GiveUpReason.PERMANENT)
     if error_kind is ErrorKind.AMBIGUOUS and not repeatable:
         return GiveUp(GiveUpReason.AMBIGUOUS)
-    if attempt >= max_attempts:
+    # A 429 tells of the vendor and nothing of this call: only the deadline ends its tries, or a
+    # long storm would bury whoever happened to ask.
+    if attempt >= max_attempts and error_kind is not ErrorKind.RATE_LIMITED:
         return GiveUp(GiveUpReason.ATTEMPTS)
     seconds = _delay(attempt, retry_after, uniform)
     if elapsed + seconds >= deadline:
@@ -97,6 +99,15 @@ def _delay(
     if retry_after is not None:
         return retry_after + uniform(0.0, RETRY_AFTER_SPREAD)
     return uniform(*BACKOFF_RANGES[min(attempt, len(BACKOFF_RANGES)) - 1])
+
+
+def closed_seconds(retry_after: float, refusals: int) -> float:
+    """How long a vendor is left alone that has refused `refusals` calls in a row, this included.
+
+    At least what it asks for; from the second refusal on twice as long each time, because one
+    that keeps asking for a second would be asked a thousand times in a storm.
+    """
+    return max(retry_after, min(2.0 ** min(refusals - 1, 20) - 1.0, RETRY_AFTER_MAX))
 
 
 def retry_after_seconds(header: str | None, *, now: float) -> float:

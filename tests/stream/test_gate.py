@@ -195,6 +195,24 @@ def test_a_probe_that_is_refused_refuses_nobody_else() -> None:
     assert len(world.requests) == 1
 
 
+def test_a_vendor_that_keeps_refusing_is_asked_ever_less() -> None:
+    world = World(answers=[RateLimited("http_429", 1.0) for _ in range(7)])
+    calls = world.calls()
+    patience = world.patience()
+    with pytest.raises(Later):
+        asyncio.run(calls.repeatable(world.request(calls.gate), patience))
+    assert [round(until) for until, _ in world.told] == [5, 12, 27, 58]
+    assert patience.failures == 0
+
+
+def test_a_storm_of_429_buries_nobody_before_the_deadline() -> None:
+    world = World(answers=[RateLimited("http_429", 0.0) for _ in range(20)])
+    patience = Patience(world.sleep, failures=9, inline=1e9)
+    calls = world.calls()
+    assert asyncio.run(calls.repeatable(world.request(calls.gate), patience)) == "answer"
+    assert patience.failures == 9
+
+
 def test_a_closing_that_cannot_be_told_holds_here(caplog: pytest.LogCaptureFixture) -> None:
     world = World(answers=[RateLimited("http_429", 600.0)], is_cut_off=True)
     calls = world.calls()

@@ -104,7 +104,7 @@ def test_work_that_must_wait_is_parked_and_nobody_sleeps(world: World) -> None:
     assert parked.headers[0] == ("ce_id", b"x")
     said = Parked.of(back(parked, 1))
     assert said is not None
-    assert (said.piece, said.lap, said.failures, said.reason) == (0, 1, 1, "http_429")
+    assert (said.piece, said.lap, said.failures, said.reason) == (0, 1, 0, "http_429")
     assert 1500 < said.due < 1700  # the test's clock began at 1000
     assert said.since is not None
     assert world.ends() == []
@@ -200,14 +200,14 @@ def test_the_total_deadline_ends_in_a_dead_letter_and_a_tag_that_asks_for_a_huma
     world.desk.route_failures = [storm()]
     world.work(arrives("a", 0), arrives("b", 1))
     first, second = world.parked
-    assert {replace_headers(first)["sb-parked-attempt"]} == {"1"}
+    assert {replace_headers(first)["sb-parked-attempt"]} == {"0"}
     world.desk.route_failures = [Transient("http_503")]
     world.work(back(first, 2), back(second, 3), deadline=-1.0)  # it is over
     assert world.ends() == [("a", Outcome.DEAD_LETTERED), ("b", Outcome.ACTED)]
     (letter,) = world.broker.on(f"{SOURCE}.dlq")
     headers = dict(letter.headers)
     assert headers["sb-reason"] == b"http_503"
-    assert headers["sb-attempt"] == b"2"
+    assert headers["sb-attempt"] == b"1"
     assert not any(name.startswith("sb-parked-") for name in headers)
     assert letter.value == plan_of("a").to_bytes()
     assert "middleware_error_needs_attention" in world.desk.state.tags

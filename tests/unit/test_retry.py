@@ -12,6 +12,7 @@ from pipeline.domain.retry import (
     GiveUp,
     GiveUpReason,
     RetryAfter,
+    closed_seconds,
     decide,
     retry_after_seconds,
 )
@@ -66,6 +67,17 @@ def test_an_ambiguous_write_that_may_be_repeated_is() -> None:
 
 def test_attempts_are_bounded() -> None:
     assert after(ErrorKind.TRANSIENT, attempt=10) == GiveUp(GiveUpReason.ATTEMPTS)
+
+
+def test_a_429_is_bounded_by_the_deadline_alone() -> None:
+    storm = after(ErrorKind.RATE_LIMITED, attempt=10, retry_after=5.0)
+    assert storm == RetryAfter(5.0)
+
+
+def test_a_vendor_that_keeps_refusing_is_left_alone_for_longer() -> None:
+    assert [closed_seconds(1.0, refusals) for refusals in (1, 2, 3, 5)] == [1.0, 1.0, 3.0, 15.0]
+    assert closed_seconds(42.0, 3) == 42.0
+    assert closed_seconds(0.0, 10_000) == RETRY_AFTER_MAX
 
 
 @pytest.mark.parametrize("retry_after", [None, 2.0])
