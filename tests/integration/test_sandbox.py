@@ -80,7 +80,7 @@ def test_a_linked_order_is_told_and_none_is_an_empty_object(
     order = desk.get(f"/v1/order/{ids['appClientId']}/{ids['orderId']}").json()
     assert order["fulfillment"][0]["tracking"][0]["trackingNumber"]
     shop = httpx.get(
-        f"{vendors['shopify']}/admin/api/2026-01/orders/{linked.ticket['id']}.json",
+        f"{vendors['shopify']}/admin/api/2026-01/orders/{ids['orderId']}.json",
         headers={"X-Shopify-Access-Token": vendors["key"]},
     )
     assert shop.status_code == 200
