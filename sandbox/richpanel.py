@@ -108,6 +108,7 @@ class Richpanel:
         routes += [Route(path, self._call(do), methods=["PUT"]) for path, do in writes.items()]
         sandbox = [
             Route("/_sandbox/tickets", self.seed, methods=["POST"]),
+            Route("/_sandbox/comments", self.comment, methods=["POST"]),
             Route("/_sandbox/budget", self.set_budget, methods=["PUT"]),
             Route("/_sandbox/journal", self.show_journal),
             Route("/_sandbox/stats", self.show_stats),
@@ -298,6 +299,15 @@ class Richpanel:
             if each.get("order"):
                 self.orders[ticket["id"]] = each["order"]
         return answer(200, {"tickets": len(self.tickets)})
+
+    async def comment(self, request: Request) -> Response:
+        """Lets somebody write on a ticket: {ticket_id, comment}."""
+        sent = orjson.loads(await request.body())
+        said, ticket = sent["comment"], self.tickets[sent["ticket_id"]]
+        ticket["comments"].append(said)
+        if not said["via"]["isOperator"]:
+            self.messages[ticket["id"]] += 1
+        return answer(200, {"comments": len(ticket["comments"])})
 
     async def set_budget(self, request: Request) -> Response:
         """Changes the budget from now on: {limit, window}."""

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any
 import confluent_kafka
 import httpx
 
-from console.operating import bring, operating
+from console.operating import Operator, bring, operating
 from console.topic_log import TopicLog
 from pipeline import topics
 from pipeline.domain.classification import Opinion, classify, plan
+from pipeline.domain.control_records import TEMPLATE_PREFIX, SwitchRecord
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Audit
 from pipeline.domain.modes import Mode
 from pipeline.stream import admin
@@ -32,7 +33,7 @@ PARTITIONS = 2
 LEASE, SETTLE = 2.0, 1.0
 
 
-def until(holds: Callable[[], Any], what: str, *, within: float = 60.0) -> Any:
+def until(holds: Callable[[], object], what: str, *, within: float = 60.0) -> Any:
     """What `holds` returned once it was true."""
     ends = time.monotonic() + within
     while not (found := holds()):
@@ -82,7 +83,6 @@ class ActWorld:
     bootstrap: str
     vendors: Mapping[str, str]
     workers: list[Worker] = field(default_factory=list)
-    wanted: int = 0
 
     # -- processes ----------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class ActWorld:
         at: str = "",
         with_signal: str = "SIGKILL",
         static: bool = True,
-        **settings: str,
+        settings: Mapping[str, str] | None = None,
     ) -> Worker:
         """Starts a worker; `at` is POINT:TICKET."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("SWITCHBOARD_")}
@@ -113,8 +113,9 @@ class ActWorld:
             "SWITCHBOARD_REPLY_SETTLE": str(SETTLE),
             "ACT_AT": at,
             "ACT_SIGNAL": with_signal,
-            **{f"SWITCHBOARD_{key.upper()}": value for key, value in settings.items()},
+            **{f"SWITCHBOARD_{key.upper()}": value for key, value in (settings or {}).items()},
         }
+        env = {name: value for name, value in env.items() if value}
         log = self.folder / f"act-{name}-{len(self.workers)}.log"
         with log.open("wb") as errors:
             process = subprocess.Popen(
@@ -141,11 +142,17 @@ class ActWorld:
 
     def mode(self, mode: Mode) -> None:
         """Brings the global mode there, confirmed by every worker."""
+        self._operate(lambda op: bring(op.lever, mode, reason="test", by="test"))
 
+    def template_off(self, template: str) -> None:
+        record = SwitchRecord(on=False, by="test", reason="test", at=time.time())
+        self._operate(lambda op: op.follower.put([(TEMPLATE_PREFIX + template, record.to_bytes())]))
+
+    def _operate(self, act: Callable[[Operator], Awaitable[Any]]) -> None:
         async def work() -> None:
             async with operating(self.bootstrap) as operator:
                 await operator.known()
-                await bring(operator.lever, mode, reason="test", by="test")
+                await act(operator)
 
         asyncio.run(work())
 
@@ -164,6 +171,11 @@ class ActWorld:
         rows = [{"ticket": ticket, "order": None, "messages": 1}]
         self._sandbox("POST", "tickets", rows)
         return ticket_id
+
+    def say(self, ticket_id: str, said: Mapping[str, Any]) -> None:
+        """Adds a comment to a ticket, written just now."""
+        now = {**said, "created_at": time.time()}
+        self._sandbox("POST", "comments", {"ticket_id": ticket_id, "comment": now})
 
     def fail(self, *rules: Mapping[str, Any]) -> None:
         self._sandbox("PUT", "faults", list(rules))
@@ -193,12 +205,16 @@ class ActWorld:
     def ask(self, ticket_id: str, **changes: Any) -> ActionRequest:
         """Writes a plan with a route and a reply, as classify would."""
         request = request_for(ticket_id, **changes)
+        self.put(request)
+        return request
+
+    def put(self, request: ActionRequest) -> None:
         producer = confluent_kafka.Producer(
             {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"}
         )
-        producer.produce(topics.REQUESTED.name, request.to_bytes(), ticket_id.encode())
+        key = request.conversation_id.encode()
+        producer.produce(topics.REQUESTED.name, request.to_bytes(), key)
         assert producer.flush(10) == 0
-        return request
 
     def audits(self, ticket_id: str) -> list[Audit]:
         with TopicLog(self.bootstrap, topics.AUDIT.name) as log:

@@ -57,14 +57,21 @@ def judge(world: ActWorld, point: str, ticket: str) -> None:
     assert tag in world.tags(ticket)
 
 
-@pytest.mark.timeout(240)
-def test_kill_9_at_every_point_of_a_reply_with_one_worker(world: ActWorld) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(("intent_durable", "applied_no_response"), id="around the send"),
+        pytest.param(KILLED_AT, id="every point", marks=pytest.mark.full),
+    ],
+)
+def test_kill_9_with_one_worker(world: ActWorld, points: tuple[str, ...]) -> None:
     # Each worker finishes what the one before it left, until it meets its own end.
-    for point in KILLED_AT:
-        kill(world, point, f"one-{point}")
+    for point in points:
+        kill(world, point, f"one-of-{len(points)}-{point}")
     world.worker().ready()
-    for point in KILLED_AT:
-        judge(world, point, f"one-{point}")
+    for point in points:
+        judge(world, point, f"one-of-{len(points)}-{point}")
 
 
 @pytest.mark.timeout(120)
@@ -105,7 +112,7 @@ def test_a_worker_that_was_stopped_between_fence_and_send_sends_the_only_reply(
 
 @pytest.mark.full
 @pytest.mark.timeout(600)
-def test_kill_9_at_every_point_of_a_reply_with_two_workers(world: ActWorld) -> None:
+def test_kill_9_at_every_point_with_two_workers(world: ActWorld) -> None:
     world.worker("b", static=False).ready()
     for point in KILLED_AT:
         # Which of the two gets the ticket is the group's choice: one of each partition.

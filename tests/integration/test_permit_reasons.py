@@ -1,0 +1,138 @@
+"""Every reason of the permit, reached through a running act worker and shown by `withheld`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from agents.counts import STALE_AFTER
+from pipeline import topics
+from pipeline.domain.modes import Mode
+from pipeline.domain.permit import WithheldReason
+from pipeline.domain.templates import marked
+from tests.integration.act_world import ActWorld, act_world, comment, request_for, until
+
+pytestmark = pytest.mark.integration
+
+TEMPLATE_OFF = "t_billing_issue_intake"
+OURS = comment("r1", marked("Hello", "0123456789abcdef"), operator=True)
+LATER = time.time() + 3600
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActWorld]:
+    with act_world(tmp_path_factory.mktemp("reasons")) as made:
+        yield made
+
+
+def answered(world: ActWorld, ticket: str, times: int) -> None:
+    until(lambda: world.replies(ticket) == times, f"reply {times} on {ticket}")
+
+
+def converse(world: ActWorld, ticket: str, replies: int) -> None:
+    """Has a ticket answered so many times, a human in between, and asks once more."""
+    world.ask(ticket)
+    for number in range(1, replies + 1):
+        answered(world, ticket, number)
+        world.say(ticket, comment(f"h{number}", "a human's words", operator=True))
+        world.say(ticket, comment(f"m{number + 1}", "and another thing"))
+        world.ask(ticket, message=f"m{number + 1}")
+
+
+SIMPLE: dict[WithheldReason, tuple[dict[str, Any], dict[str, Any]]] = {
+    WithheldReason.CHANNEL: ({}, {"channel": "tiktok"}),
+    WithheldReason.TEMPLATE_OFF: ({}, {"intent": "billing_issue"}),
+    WithheldReason.ALLOW_LIST: ({"email": "stranger@example.org"}, {}),
+    WithheldReason.TICKET_CLOSED: ({"status": "CLOSED"}, {}),
+    WithheldReason.HUMAN_ANSWERED: (
+        {"comments": [comment("m1", "x"), comment("h1", "Hi", operator=True)]}, {},
+    ),
+    WithheldReason.NEWER_MESSAGE: (
+        {"comments": [comment("m1", "x"), comment("m2", "y", created_at=LATER)]}, {},
+    ),
+    WithheldReason.VIP: ({"tags": ["vip"]}, {}),
+    WithheldReason.IGNORE_TAG: ({"tags": ["switchboard-ignore"]}, {}),
+    WithheldReason.ALREADY_REPLIED: ({"comments": [OURS, comment("m1", "x")]}, {}),
+    WithheldReason.NO_TEXT: ({}, {"has_text": False}),
+    WithheldReason.TOO_OLD: ({}, {"received_at": time.time() - 901}),
+}  # fmt: skip
+"""Reason -> what the ticket is and what the plan says. No plan of ours has a reply for Tier 0 or
+for a message without text: those two come from a plan that another version wrote."""
+
+
+def reach_simple(world: ActWorld) -> dict[str, WithheldReason]:
+    found = {}
+    for reason, (ticket, plan) in SIMPLE.items():
+        name = world.seed(f"r-{reason.value}", **ticket)
+        world.ask(name, **plan)
+        found[name] = reason
+    tier0 = world.seed("r-tier-0")
+    request = request_for(tier0)
+    decision = request.decision.model_copy(update={"intent": "legal_threat"})
+    world.put(request.model_copy(update={"decision": decision}))
+    return {**found, tier0: WithheldReason.TIER_0}
+
+
+def reach_caps(world: ActWorld) -> dict[str, WithheldReason]:
+    short = world.seed("r-cap-10m")
+    converse(world, short, 1)
+    for number in range(6):
+        name = world.seed(f"r-cap-customer-{number}", email="one@example.com")
+        world.ask(name)
+        if number < 5:
+            answered(world, name, 1)
+    return {short: WithheldReason.CAP_TICKET_10M, name: WithheldReason.CAP_CUSTOMER_24H}
+
+
+def withheld(world: ActWorld) -> dict[str, str]:
+    """Ticket -> reason of its reply, as the command shows it."""
+    rows = world.console("withheld", "list", "--kind", "reply")["items"]
+    return {row["ticket"]: row["reason"] for row in rows}
+
+
+def reach(
+    world: ActWorld, reason: WithheldReason, act: Callable[[str], Any], **settings: str
+) -> dict[str, WithheldReason]:
+    """Reaches one reason with a worker of other settings."""
+    ticket = world.seed(f"r-{reason.value}")
+    worker = world.worker(settings=settings)
+    worker.ready()
+    act(ticket)
+    until(lambda: ticket in withheld(world), reason.value)
+    worker.close()
+    return {ticket: reason}
+
+
+def cut_counts_off(world: ActWorld, ticket: str) -> None:
+    kafka = AdminClient({"bootstrap.servers": world.bootstrap})
+    kafka.delete_topics([topics.COUNTED.name])[topics.COUNTED.name].result()
+    time.sleep(STALE_AFTER)
+    world.ask(ticket)
+
+
+@pytest.mark.timeout(300)
+def test_every_reason_is_reached_and_shown(world: ActWorld) -> None:
+    world.template_off(TEMPLATE_OFF)
+    worker = world.worker(settings={"allow_list": '["@example.com"]'})
+    worker.ready()
+    expected = {**reach_simple(world), **reach_caps(world)}
+    until(lambda: expected.keys() <= withheld(world).keys(), "every reply withheld")
+    worker.close()
+    day = WithheldReason.CAP_TICKET_24H
+    expected |= reach(world, day, lambda ticket: converse(world, ticket, 3), cap_ticket_10m="99")
+    expected |= reach(world, WithheldReason.NO_BOT_AGENT, world.ask, bot_agent_id="")
+    world.mode(Mode.ROUTE_ONLY)
+    expected |= reach(world, WithheldReason.MODE, world.ask)
+    world.mode(Mode.LIVE)
+    expected |= reach(
+        world, WithheldReason.CAP_UNKNOWN, lambda ticket: cut_counts_off(world, ticket)
+    )
+    shown = withheld(world)
+    assert {name: shown[name] for name in expected} == expected
+    assert set(expected.values()) == set(WithheldReason)
+    for name, reason in expected.items():
+        assert world.replies(name) == {day: 3, WithheldReason.CAP_TICKET_10M: 1}.get(reason, 0)
