@@ -35,7 +35,8 @@ class Trail:
             self.claims.add((audit.conversation_hash, EFFECTS[audit.what]))
         if audit.what == "routed" and audit.seconds is not None:
             self.routed.setdefault(audit.ingress_id, audit.seconds)
-        if audit.outcome is None:
+        # What an operator releases later ends once more; its first end stands.
+        if audit.outcome is None or audit.detail.get("released"):
             return
         known = self.outcomes.setdefault(audit.ingress_id, audit.outcome.value)
         if known != audit.outcome.value:

@@ -10,13 +10,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from agents.counts import STALE_AFTER
+from console.withheld import everything
 from pipeline import topics
 from pipeline.domain.modes import Mode
 from pipeline.domain.permit import WithheldReason
 from pipeline.domain.templates import marked
 from tests.integration.act_world import ActWorld, act_world, comment, request_for, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 TEMPLATE_OFF = "t_billing_issue_intake"
 OURS = comment("r1", marked("Hello", "0123456789abcdef"), operator=True)
@@ -33,14 +34,14 @@ def answered(world: ActWorld, ticket: str, times: int) -> None:
     until(lambda: world.replies(ticket) == times, f"reply {times} on {ticket}")
 
 
-def converse(world: ActWorld, ticket: str, replies: int) -> None:
+def converse(world: ActWorld, ticket: str, replies: int, **plan: Any) -> None:
     """Has a ticket answered so many times, a human in between, and asks once more."""
-    world.ask(ticket)
+    world.ask(ticket, **plan)
     for number in range(1, replies + 1):
         answered(world, ticket, number)
         world.say(ticket, comment(f"h{number}", "a human's words", operator=True))
         world.say(ticket, comment(f"m{number + 1}", "and another thing"))
-        world.ask(ticket, message=f"m{number + 1}")
+        world.ask(ticket, message=f"m{number + 1}", **plan)
 
 
 SIMPLE: dict[WithheldReason, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -89,22 +90,20 @@ def reach_caps(world: ActWorld) -> dict[str, WithheldReason]:
 
 
 def withheld(world: ActWorld) -> dict[str, str]:
-    """Ticket -> reason of its reply, as the command shows it."""
-    rows = world.console("withheld", "list", "--kind", "reply")["items"]
-    return {row["ticket"]: row["reason"] for row in rows}
+    """Ticket -> reason of its withheld reply."""
+    return {
+        each.conversation_id: each.reason
+        for each in everything(world.bootstrap)
+        if each.kind == "reply"
+    }
 
 
-def reach(
-    world: ActWorld, reason: WithheldReason, act: Callable[[str], Any], **settings: str
-) -> dict[str, WithheldReason]:
-    """Reaches one reason with a worker of other settings."""
+def reach(world: ActWorld, reason: WithheldReason, act: Callable[[str], Any]) -> str:
+    """Reaches one reason; the ticket."""
     ticket = world.seed(f"r-{reason.value}")
-    worker = world.worker(settings=settings)
-    worker.ready()
     act(ticket)
     until(lambda: ticket in withheld(world), reason.value)
-    worker.close()
-    return {ticket: reason}
+    return ticket
 
 
 def cut_counts_off(world: ActWorld, ticket: str) -> None:
@@ -114,7 +113,7 @@ def cut_counts_off(world: ActWorld, ticket: str) -> None:
     world.ask(ticket)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_every_reason_is_reached_and_shown(world: ActWorld) -> None:
     world.template_off(TEMPLATE_OFF)
     worker = world.worker(settings={"allow_list": '["@example.com"]'})
@@ -122,17 +121,23 @@ def test_every_reason_is_reached_and_shown(world: ActWorld) -> None:
     expected = {**reach_simple(world), **reach_caps(world)}
     until(lambda: expected.keys() <= withheld(world).keys(), "every reply withheld")
     worker.close()
+
+    world.worker(settings={"cap_ticket_10m": "99", "bot_agent_id": ""}).ready()
     day = WithheldReason.CAP_TICKET_24H
-    expected |= reach(world, day, lambda ticket: converse(world, ticket, 3), cap_ticket_10m="99")
-    expected |= reach(world, WithheldReason.NO_BOT_AGENT, world.ask, bot_agent_id="")
+    ticket = world.seed("r-cap-24h", channel="live_chat")
+    converse(world, ticket, 3, channel="live_chat")
+    until(lambda: ticket in withheld(world), day.value)
+    expected[ticket] = day
+    for reason, act in (
+        (WithheldReason.NO_BOT_AGENT, world.ask),
+        (WithheldReason.CAP_UNKNOWN, lambda ticket: cut_counts_off(world, ticket)),
+    ):
+        expected[reach(world, reason, act)] = reason
     world.mode(Mode.ROUTE_ONLY)
-    expected |= reach(world, WithheldReason.MODE, world.ask)
-    world.mode(Mode.LIVE)
-    expected |= reach(
-        world, WithheldReason.CAP_UNKNOWN, lambda ticket: cut_counts_off(world, ticket)
-    )
-    shown = withheld(world)
-    assert {name: shown[name] for name in expected} == expected
+    expected[reach(world, WithheldReason.MODE, world.ask)] = WithheldReason.MODE
+
+    rows = world.console("withheld", "list", "--kind", "reply")
+    assert {row["ticket"]: row["reason"] for row in rows["items"]} == expected
     assert set(expected.values()) == set(WithheldReason)
     for name, reason in expected.items():
         assert world.replies(name) == {day: 3, WithheldReason.CAP_TICKET_10M: 1}.get(reason, 0)
