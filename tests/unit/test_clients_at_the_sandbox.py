@@ -263,7 +263,7 @@ def test_a_reply_whose_answer_is_lost_is_ambiguous_and_reading_back_tells(
     ticket_id = sandbox.seed(f"lost-{fault['kind']}-{applied}")
     sandbox.fail("richpanel", method="PUT", after_effect=applied, **fault)
     with pytest.raises(Ambiguous):
-        sandbox.desk(replying(ticket_id), timeout=0.5)
+        sandbox.desk(replying(ticket_id), timeout=1.5)
     assert has_reply(sandbox, ticket_id) is applied
 
 
