@@ -15,6 +15,7 @@ from rich.table import Table
 from console.api import told
 from console.operating import Operator, described, operating, who
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
+from pipeline.domain.template_texts import TEXTS
 from pipeline.lever import PATIENCE, Answer
 from pipeline.settings import load_settings
 
@@ -93,6 +94,29 @@ def set_(
         if not is_scope(each):
             raise typer.BadParameter(f"{each} is no scope: channel=email, intent=..., or nothing")
     _set(lambda _: mode, scopes, reason, output, patience, known=mode is not Mode.STOP)
+
+
+@app.command()
+def template(
+    name: Annotated[str, typer.Argument(help="Which template.")],
+    state: Annotated[Literal["on", "off"], typer.Argument(help="Whether it may be sent.")],
+    reason: Reason,
+    patience: Patience = PATIENCE,
+) -> None:
+    """Turn one template on or off; exit 3 when somebody has not confirmed."""
+    if name not in TEXTS:
+        raise typer.BadParameter(f"no template {name}: one of {', '.join(sorted(TEXTS))}")
+
+    async def work(operator: Operator) -> tuple[str, ...]:
+        return await operator.lever.switch_template(
+            name, on=state == "on", reason=reason, by=who(), patience=patience
+        )
+
+    missing: tuple[str, ...] = with_operator(work)
+    told = f"NOT CONFIRMED by: {', '.join(missing)}" if missing else "confirmed by every process"
+    typer.echo(f"{name}: {state}, {told}")
+    if missing:
+        raise typer.Exit(EXIT_UNACKNOWLEDGED)
 
 
 def panic(

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pipeline import topics
 from pipeline.control import Control
+from pipeline.domain.control_records import TEMPLATE_PREFIX, SwitchRecord
 from pipeline.domain.events import Audit
 from pipeline.domain.modes import (
     GLOBAL,
@@ -26,6 +27,8 @@ from pipeline.domain.modes import (
     mode_key,
 )
 from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+
+Detail = dict[str, str | int | float | bool]
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +189,26 @@ class Lever:
         await self._audit(ended, what.put, answer)
         return answer
 
+    async def switch_template(
+        self, template: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
+    ) -> tuple[str, ...]:
+        """Turns one template on or off; the live processes that have not confirmed.
+
+        Raises:
+            DeliveryError: the broker did not acknowledge the switch.
+        """
+        record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
+        began = self._monotonic()
+        epoch = await self._follower.put([(TEMPLATE_PREFIX + template, record.to_bytes())])
+        missing = await self._confirmations(epoch, patience)
+        detail: Detail = {"template": template, "by": by, "epoch": epoch}
+        detail |= {
+            "seconds": round(self._monotonic() - began, 6),
+            "missing": ",".join(missing),
+        }
+        await self._record(f"template_{'on' if on else 'off'}", reason, detail)
+        return missing
+
     def now_at(self, scope: str = GLOBAL) -> Mode:
         """A scope's own mode as known now; `Mode.STOP` when nothing is."""
         return self._control.own_mode(scope)
@@ -203,20 +226,24 @@ class Lever:
         return tuple(self._control.unconfirmed(epoch))
 
     async def _audit(self, what: str, record: ModeRecord, answer: Answer) -> None:
+        detail: Detail = {
+            "scope": answer.scope,
+            "mode": answer.mode.value,
+            "was": answer.was.value,
+            "by": record.by,
+            "epoch": answer.epoch,
+            "seconds": round(answer.seconds, 6),
+            "missing": ",".join(answer.missing),
+        }
+        await self._record(what, record.reason, detail)
+
+    async def _record(self, what: str, reason: str, detail: Detail) -> None:
         audit = Audit(
             stage="control",
             what=what,
             ingress_id=f"control-{self._new_id()}",
-            reason=record.reason,
-            detail={
-                "scope": answer.scope,
-                "mode": answer.mode.value,
-                "was": answer.was.value,
-                "by": record.by,
-                "epoch": answer.epoch,
-                "seconds": round(answer.seconds, 6),
-                "missing": ",".join(answer.missing),
-            },
+            reason=reason,
+            detail=detail,
             at=self._now(),
         )
         key = audit.ingress_id.encode()

@@ -7,12 +7,13 @@ import time
 
 from confluent_kafka.admin import AdminClient
 
-from console.drill import signs_of_life, slowest
+from console.drill import drilled, signs_of_life, slowest
 from console.environment import PARTITIONS, Setup
 from console.operating import Operator, bring, operating
 from console.world import Scenario, World
 from pipeline import topics
 from pipeline.domain.modes import GLOBAL, Mode
+from pipeline.lever import PATIENCE
 from pipeline.stream import admin
 
 RATE = 20.0
@@ -58,6 +59,7 @@ async def play(world: World) -> None:
                 f"({last} was last), {len(after)} replies after it"
             )
             await bring(world.operator.lever, Mode.LIVE, reason="next round", by="scenario")
+        await drill(world)
         world.figure("flip_to_acknowledgement_seconds", [round(each, 4) for each in seconds])
         world.figure("slowest_flip_seconds", round(max(seconds), 4))
         world.figure("replies", len(await world.replies()))
@@ -70,6 +72,17 @@ async def play(world: World) -> None:
     )
     await world.faults("richpanel")
     world.promise("every_webhook_has_its_outcome", held=await world.settled(within=120))
+
+
+async def drill(world: World) -> None:
+    """What `./switchboard drill stop` does, while customers write."""
+    await flows(world, FLOW)
+    result = await drilled(world.operator, "drill", PATIENCE)
+    world.figure("drill_flip_to_last_call_seconds", result["seconds"])
+    world.promise(
+        "a_drill_measures_every_process_and_gives_back_the_mode",
+        held=result["mode"] == "live" and len(result["seconds"]) == PROCESSES,
+    )
 
 
 async def flows(world: World, count: int) -> bool:

@@ -166,6 +166,13 @@ def test_a_scope_is_set_by_itself(system: System) -> None:
     system.run("mode", "set", "shadow", "--scope", "planet=mars", "--reason", "x", exits=2)
 
 
+def test_a_template_is_switched_off_and_a_stranger_is_refused(system: System) -> None:
+    said = system.run("mode", "template", "t_refund_request_intake", "off", "--reason", "typo")
+    assert "confirmed by every process" in said
+    assert '"on":false' in system.state()["switches"]["template/t_refund_request_intake"]
+    system.run("mode", "template", "no_such_template", "off", "--reason", "x", exits=2)
+
+
 def test_who_has_not_confirmed_is_named_and_confirms_when_it_is_back(system: System) -> None:
     system.bring("route_only")
     with system.paused("act"):

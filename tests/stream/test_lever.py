@@ -141,6 +141,14 @@ def test_a_process_that_has_not_confirmed_is_named(topic: Topic) -> None:
     assert topic.lever().now_at(GLOBAL) is Mode.STOP
 
 
+def test_a_template_is_switched_confirmed_and_audited(topic: Topic) -> None:
+    assert run(topic.lever().switch_template("t", on=False, reason="typo", by="alice")) == ()
+    assert not topic.controls.control.template_is_on("t")
+    assert run(topic.lever().switch_template("t", on=True, reason="mended", by="alice")) == ()
+    assert topic.controls.control.template_is_on("t")
+    assert [each.what for each in topic.broker.audits()] == ["template_off", "template_on"]
+
+
 def test_the_long_dead_are_swept(topic: Topic) -> None:
     view = topic.controls.view
     at = view.broker_time
