@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import uvloop
 from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Batch
 from pipeline.stream.changelog import Changelogs
+from pipeline.stream.dead_letter import DeadLetters, dead_letter
 from pipeline.stream.guard import crash
 from pipeline.stream.producer import Outgoing, Producer
 from pipeline.stream.table import DurableTable
@@ -61,7 +63,15 @@ async def run(env: dict[str, str]) -> None:
         ).open,
     )
     app.durable.append(table)
-    producer = Producer(env["BENCH_BROKER"], client_id="bench", linger=LINGER)
+    producer = Producer(
+        env["BENCH_BROKER"], client_id="bench", linger=LINGER, fence=app.stalls.look
+    )
+    letters = DeadLetters(
+        producer,
+        lambda record, reason: [
+            dead_letter(record, stage="bench", reason=reason, failed_at=time.time())
+        ],
+    )
 
     @app.agent(app.batches(env["BENCH_SOURCE"]), name="pipe")  # type: ignore[untyped-decorator]
     async def pipe(batches: Any) -> None:
@@ -71,6 +81,7 @@ async def run(env: dict[str, str]) -> None:
             table=table,
             producer=producer,
             on_crash=crash,
+            letters=letters,
         )
 
     await app.start()
