@@ -134,12 +134,19 @@ class World:
         return ids
 
     async def write(
-        self, ticket_id: str, *, text: str = QUESTION, channel: str = "email", message: str = "m1"
+        self,
+        ticket_id: str,
+        *,
+        text: str = QUESTION,
+        channel: str = "email",
+        message: str = "m1",
+        fields: Mapping[str, Any] | None = None,
     ) -> Sent:
-        """A customer writes on a ticket: one webhook, taken by ingress."""
+        """A customer writes on a ticket: one webhook, with further `fields`, taken by ingress."""
         body = {
             "ticket_id": ticket_id, "message_id": f"{ticket_id}-{message}", "channel": channel,
             "message": text, "trigger": "customer_message",
+            **(fields or {}),
         }  # fmt: skip
         answer = await self.client.post(
             f"{self.urls.ingress}/webhooks/richpanel",
