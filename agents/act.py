@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.calls import Calls, GivenUp
 from agents.orders import Orders
-from agents.parked import Parking, Place
+from agents.parked import ParkedLetters, Parking, Place
 from agents.patience import Later, Patience
 from agents.permits import Permits
 from agents.plan_records import PlanRecords, Run
@@ -85,7 +85,7 @@ class Acting:
         now: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self.letters = letters_of(stage, now=now)
+        self.letters = ParkedLetters(letters_of(stage, now=now), parking)
         self._ledger = LedgerTable(stage.table, stage.producer)
         self._helpdesk = helpdesk
         self._calls = calls
@@ -109,7 +109,6 @@ class Acting:
             request = ActionRequest.parse(record.value)
         except UnreadableValue as error:
             await self.letters.bury(record, error.reason)
-            await self._parking.leave(place)
             return
         ids = [step.action_id for step in request.steps]
         ended = await self._ledger.done(assignment.partition, ids)

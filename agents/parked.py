@@ -28,6 +28,7 @@ from pipeline.domain.parking import (
     tier_for,
 )
 from pipeline.stream.batch import Assignment, Record
+from pipeline.stream.dead_letter import DeadLetters
 from pipeline.stream.parking import Parked
 from pipeline.stream.producer import Outgoing
 from tables.parked import ParkedTable
@@ -43,6 +44,19 @@ class Place:
     piece: int
     lap: int
     queue: Queue
+
+
+class ParkedLetters(DeadLetters):
+    """Dead letters of a stage that parks: what is buried leaves its ticket's row."""
+
+    def __init__(self, letters: DeadLetters, parking: Parking) -> None:
+        super().__init__(letters.producer, letters.letter)
+        self._parking = parking
+
+    async def bury(self, record: Record, reason: str) -> None:
+        """Returns when the dead letter is durable and the ticket's next piece may have its turn."""
+        await super().bury(record, reason)
+        await self._parking.forget(record)
 
 
 class Parking:
@@ -94,6 +108,18 @@ class Parking:
         if place.lap:
             queue = left(place.queue, place.piece)
             await self._table.keep(place.assignment.partition, place.record.key or b"", queue)
+
+    async def forget(self, record: Record) -> None:
+        """Frees a ticket of a piece that ended without its turn, as a poison record does.
+
+        Its row would name a piece that never comes again, and all behind it would wait for ever.
+        """
+        said = Parked.of(record)
+        piece = record.offset if said is None else said.piece
+        key = record.key or b""
+        queue = await self._table.queue(record.partition, key)
+        if any(each.piece == piece for each in queue.waiting):
+            await self._table.keep(record.partition, key, left(queue, piece))
 
     async def _put(
         self, place: Place, due: float, lap: int, reason: str, *outputs: Outgoing

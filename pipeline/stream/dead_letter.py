@@ -66,8 +66,8 @@ class DeadLetters:
     """Where a stage's records go that it can never handle."""
 
     def __init__(self, producer: Sender, bury: Bury) -> None:
-        self._producer = producer
-        self._bury = bury
+        self.producer = producer
+        self.letter = bury
         self._in_a_row = 0
 
     async def bury(self, record: Record, reason: str) -> None:
@@ -76,7 +76,7 @@ class DeadLetters:
         Raises:
             DeliveryError: it is not; the process must end.
         """
-        await self._producer.send(self._bury(record, reason))
+        await self.producer.send(self.letter(record, reason))
 
     def reason(self, error: BaseException) -> str | None:
         """The reason code to bury a record for whose handling raised `error`; None to crash.

@@ -251,6 +251,25 @@ def test_an_unreadable_plan_that_was_parked_frees_its_ticket(world: World) -> No
     assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED, Outcome.ACTED]
 
 
+def test_parked_work_that_raises_is_buried_and_frees_its_ticket(world: World) -> None:
+    class Broken(Desk):
+        """Answers so that our own code breaks on it, once."""
+
+        async def ticket(self, ticket_id: str) -> Any:
+            if not self.linked:
+                self.linked = object()  # type: ignore[assignment]
+                return None
+            return await super().ticket(ticket_id)
+
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    world.desk = Broken()
+    world.work(back(first, 2), back(second, 3))
+    assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED, Outcome.ACTED]
+    assert world.rows == {}
+
+
 def test_what_parking_adds_to_a_record_is_taken_off_again() -> None:
     record = arrives("a", 0)
     parked = Parked(0, 1, 5.0, SOURCE, 2, 3.0, "x").record("t", record)
