@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,10 @@ from rich.table import Table
 
 from bench import chain, ingress, pipe, restore
 from bench.contestants import INGRESS, PIPE, RESTORE, Contestant
+from bench.venvs import MissingError, venv
 
 RESULTS = Path("bench/results")
+MATPLOTLIB = "matplotlib==3.11.2"
 WIDTH = 110
 """Columns that the figures need; a narrower terminal breaks lines, a pipe has none."""
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "rocksdict")
@@ -77,6 +80,16 @@ def environment() -> dict[str, Any]:
     }
 
 
+def chart(result: Path) -> None:
+    """Draws `result` beside itself; a figure without its chart is still a figure."""
+    try:
+        python = venv("chart", [MATPLOTLIB])
+    except MissingError as error:
+        sys.stderr.write(f"no chart: {error}\n")
+        return
+    subprocess.run([python, "bench/chart.py", result, result.with_suffix(".png")], check=True)
+
+
 def table(result: dict[str, Any]) -> Table:
     """A column for each contestant: its figures, then ours divided by its."""
     rows = result["contestants"]
@@ -114,6 +127,7 @@ def main() -> int:
     parser.add_argument("--keys", type=int, help="keys of the changelog (restore)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
     parser.add_argument("--only", action="append", default=[], help="a contestant; may be repeated")
+    parser.add_argument("--png", action="store_true", help="draw bench/results/NAME.png as well")
     parser.add_argument("-o", dest="output", choices=["table", "json"], default="table")
     asked = parser.parse_args()
     console = Console(stderr=True)
@@ -126,6 +140,8 @@ def main() -> int:
     result = {"name": asked.name, "environment": before, **measured}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{asked.name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    if asked.png:
+        chart(RESULTS / f"{asked.name}.json")
     if asked.output == "json":
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:

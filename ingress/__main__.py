@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -102,7 +103,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         ack_timeout=settings.ingress_ack_timeout,
         now=time.time,
         monotonic=time.monotonic,
-        new_id=lambda: uuid.uuid4().hex,
+        new_id=lambda: os.urandom(16).hex(),
     )
     server = _Server(
         uvicorn.Config(

@@ -20,6 +20,12 @@ MAX_DISCARDED = 16 << 20
 """Bytes of a body over the cap that are read and dropped. Answering in the middle of a body resets
 the connection, and most senders then see that instead of the 413."""
 
+READ_HEADERS = frozenset({
+    b"content-length", b"expect", b"traceparent", b"webhook-id", b"webhook-signature",
+    b"webhook-timestamp", b"x-middleware-token", b"x-signature", b"x-timestamp",
+})  # fmt: skip
+"""What anybody here looks at; a sender's dozen others are not decoded."""
+
 PREFIX = "/webhooks/"
 ALIASES = {"/richpanel/inbound": "richpanel"}
 
@@ -45,6 +51,15 @@ class Server:
     def __init__(self, webhooks: Webhooks, *, is_ready: Callable[[], bool]) -> None:
         self._webhooks = webhooks
         self._is_ready = is_ready
+        self._counters: dict[tuple[str, str], Any] = {}
+
+    def _count(self, source: str, outcome: str) -> None:
+        counter = self._counters.get((source, outcome))
+        if counter is None:
+            # Finding a counter by its labels costs more than counting: once is enough.
+            counter = telemetry.INGRESS_REQUESTS.labels(source, outcome)
+            self._counters[source, outcome] = counter
+        counter.inc()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -69,18 +84,20 @@ class Server:
             label = "unknown"  # a label must not be what a stranger typed
         if answer is None:
             headers = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in scope["headers"]
+                if name in READ_HEADERS
             }
             try:
                 body = await read_body(headers, receive)
             except BodyError as error:
                 if error.answer is None:
-                    telemetry.INGRESS_REQUESTS.labels(label, "disconnected").inc()
+                    self._count(label, "disconnected")
                     return
                 answer = error.answer
             else:
                 answer = await self._webhooks.take(Request(source, headers, body))
-        telemetry.INGRESS_REQUESTS.labels(label, answer.outcome).inc()
+        self._count(label, answer.outcome)
         telemetry.INGRESS_SECONDS.observe(time.perf_counter() - began)
         extra = []
         if answer.retry_after is not None:
