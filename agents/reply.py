@@ -36,7 +36,7 @@ from pipeline.domain.permit import Allow, WithheldReason, Withhold, reply_form
 from pipeline.domain.templates import carries
 from pipeline.ports import Ambiguous, Helpdesk, Permanent, TicketState, VendorError
 from pipeline.stream.batch import Assignment, AssignmentEnded
-from pipeline.stream.stall import StallMonitor
+from pipeline.stream.stall import StallMonitor, StoodStill
 from tables.ledger import LedgerTable, Rows
 
 READ_BACK_PAUSE = 1.0
@@ -45,7 +45,7 @@ READ_AND_SEND = 2
 """Requests of one reply that have their place in the budget before the first is made."""
 
 
-class Stalled(Exception):
+class Stalled(StoodStill):
     """This process stood still while it had a reply in hand, so it may have been replaced.
 
     It must end: only a fresh start knows again what it owns.

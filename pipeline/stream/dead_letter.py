@@ -11,6 +11,7 @@ from pipeline.stream.guard import Refused
 from pipeline.stream.parking import bare
 from pipeline.stream.partition import Overtaken
 from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Sender
+from pipeline.stream.stall import StoodStill
 from pipeline.stream.store import CorruptStoreError, TableBusyError
 
 IN_A_ROW = 10
@@ -24,6 +25,7 @@ NOBODYS_FAULT = (
     Overtaken,
     TableBusyError,
     CorruptStoreError,
+    StoodStill,
 )
 
 Bury = Callable[[Record, str], Sequence[Outgoing]]

@@ -1,17 +1,23 @@
 """`python -m tests.integration.act_worker`: the act stage, with moments at which it kills or stops itself.
 
 ACT_AT=POINT:TICKET names the moment and the ticket whose reply meets it; ACT_SIGNAL is the signal
-that the process sends itself then. Nothing of this is in the product.
+that the process sends itself then. Of several workers the first one alone meets it: it leaves the
+file ACT_MET. Nothing of this is in the product.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import httpx
 
 from agents.__main__ import main
 from pipeline.clients.richpanel import Richpanel
@@ -40,12 +46,13 @@ class Moments:
 
     action = ""
     is_done = False
-    met = False
 
 
 def meet(point: str) -> None:
-    if point == POINT and not Moments.met:
-        Moments.met = True
+    if point != POINT:
+        return
+    with contextlib.suppress(FileExistsError):
+        Path(os.environ["ACT_MET"]).touch(exist_ok=False)
         os.kill(os.getpid(), SIGNAL)
 
 
@@ -100,13 +107,27 @@ def watch_helpdesk() -> None:
     send_reply = Richpanel.send_reply
 
     async def watched_send_reply(self: Richpanel, ticket: Any, *, body: str) -> None:
-        if ticket.id == TICKET:
-            meet("fence_passed")
-        await send_reply(self, ticket, body=body)
-        if ticket.id == TICKET:
-            meet("response_no_done")
+        if ticket.id != TICKET:
+            await send_reply(self, ticket, body=body)
+            return
+        meet("fence_passed")
+        sending = asyncio.ensure_future(send_reply(self, ticket, body=body))
+        if POINT == "applied_no_response":
+            await asyncio.to_thread(wait_until_applied)
+            meet("applied_no_response")
+        await sending
+        meet("response_no_done")
 
     Richpanel.send_reply = watched_send_reply  # type: ignore[method-assign]
+
+
+def wait_until_applied() -> None:
+    url = f"{os.environ['SWITCHBOARD_RICHPANEL_URL']}/_sandbox/journal"
+    while True:
+        effects = httpx.get(url).json()["effects"]
+        if any(each["kind"] == "reply" and each["ticket_id"] == TICKET for each in effects):
+            return
+        time.sleep(0.05)
 
 
 def watch_acks() -> None:

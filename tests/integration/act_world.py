@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +94,7 @@ class ActWorld:
         with_signal: str = "SIGKILL",
         static: bool = True,
         settings: Mapping[str, str] | None = None,
+        module: Sequence[str] = ("tests.integration.act_worker",),
     ) -> Worker:
         """Starts a worker; `at` is POINT:TICKET."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("SWITCHBOARD_")}
@@ -112,6 +113,7 @@ class ActWorld:
             "SWITCHBOARD_REPLY_LEASE": str(LEASE),
             "SWITCHBOARD_REPLY_SETTLE": str(SETTLE),
             "ACT_AT": at,
+            "ACT_MET": str(self.folder / f"met-{at.replace(':', '-')}"),
             "ACT_SIGNAL": with_signal,
             **{f"SWITCHBOARD_{key.upper()}": value for key, value in (settings or {}).items()},
         }
@@ -119,11 +121,15 @@ class ActWorld:
         log = self.folder / f"act-{name}-{len(self.workers)}.log"
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.act_worker"],
+                [sys.executable, "-m", *module],
                 cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors,
             )  # fmt: skip
         self.workers.append(Worker(process, log))
         return self.workers[-1]
+
+    def parking(self) -> None:
+        """Starts the scheduler that brings parked work back."""
+        self.worker("parking", module=("agents", "parking")).ready()
 
     def close_workers(self) -> None:
         for each in self.workers:
@@ -221,11 +227,15 @@ class ActWorld:
             audits = [Audit.parse(each.value()) for each in log.records()]
         return [each for each in audits if each.ingress_id == f"i-{ticket_id}"]
 
-    def outcome(self, ticket_id: str) -> str:
+    def audited(self, ticket_id: str, what: str) -> bool:
+        return any(each.what == what for each in self.audits(ticket_id))
+
+    def outcome(self, ticket_id: str, *, within: float = 60.0) -> str:
         """The terminal outcome once it is there; always the same one."""
         ended = until(
             lambda: [each.outcome for each in self.audits(ticket_id) if each.outcome],
             f"an outcome of {ticket_id}",
+            within=within,
         )
         assert len(set(ended)) == 1, ended
         return str(ended[0])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.integration.act_worker import KILLED_AT
-from tests.integration.act_world import ActWorld, act_world, until
+from tests.integration.act_world import ActWorld, until
 
 pytestmark = pytest.mark.integration
 
@@ -17,32 +15,13 @@ UNDECIDED = {"intent_queued"}
 """The intent may be durable or not."""
 
 
-@pytest.fixture(scope="module")
-def module_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActWorld]:
-    with act_world(tmp_path_factory.mktemp("act")) as world:
-        yield world
-
-
-@pytest.fixture
-def world(module_world: ActWorld) -> Iterator[ActWorld]:
-    yield module_world
-    module_world.fail()
-    module_world.close_workers()
-
-
-def kill(world: ActWorld, point: str, name: str, *, static: bool = True) -> None:
-    """Lets a worker meet its end at `point` of the reply on `ticket`."""
+def prepared(world: ActWorld, point: str, name: str) -> str:
+    """A ticket, and a helpdesk that hangs where the point needs it."""
     ticket = world.seed(name)
     if point == "applied_no_response":
-        hang = {"kind": "hang", "after_effect": True, "match": f"{ticket}/send-message", "times": 1}
-        world.fail(hang)
-    worker = world.worker(at=f"{point}:{ticket}", static=static)
-    worker.ready()
-    world.ask(ticket)
-    if point == "applied_no_response":
-        until(lambda: world.replies(ticket), "the reply")
-        worker.process.kill()
-    assert worker.ends() == -9
+        rule = {"kind": "hang", "after_effect": True, "match": f"{ticket}/send-message", "times": 1}
+        world.fail(rule)
+    return ticket
 
 
 def judge(world: ActWorld, point: str, ticket: str) -> None:
@@ -65,57 +44,86 @@ def judge(world: ActWorld, point: str, ticket: str) -> None:
         pytest.param(KILLED_AT, id="every point", marks=pytest.mark.full),
     ],
 )
-def test_kill_9_with_one_worker(world: ActWorld, points: tuple[str, ...]) -> None:
+def test_kill_9_with_one_worker(act: ActWorld, points: tuple[str, ...]) -> None:
     # Each worker finishes what the one before it left, until it meets its own end.
     for point in points:
-        kill(world, point, f"one-of-{len(points)}-{point}")
-    world.worker().ready()
+        ticket = prepared(act, point, f"one-of-{len(points)}-{point}")
+        worker = act.worker(at=f"{point}:{ticket}")
+        worker.ready()
+        act.ask(ticket)
+        assert worker.ends() == -9
+    act.worker().ready()
     for point in points:
-        judge(world, point, f"one-of-{len(points)}-{point}")
+        judge(act, point, f"one-of-{len(points)}-{point}")
 
 
 @pytest.mark.timeout(120)
 def test_a_worker_that_was_stopped_with_an_intent_in_hand_sends_nothing_when_it_wakes_up(
-    world: ActWorld,
+    act: ActWorld,
 ) -> None:
-    ticket = world.seed("zombie")
-    first = world.worker("a", at=f"intent_durable:{ticket}", with_signal="SIGSTOP", static=False)
+    ticket = act.seed("zombie")
+    first = act.worker("a", at=f"intent_durable:{ticket}", with_signal="SIGSTOP", static=False)
     first.ready()
-    world.ask(ticket)
+    act.ask(ticket)
     until(first.is_stopped, "the first worker stops")
-    second = world.worker("b", static=False)
+    second = act.worker("b", static=False)
     second.ready()
-    assert world.outcome(ticket) == "triaged"
+    assert act.outcome(ticket) == "triaged"
     first.go_on()
     assert first.ends() == 70
-    assert world.replies(ticket) == 0
-    assert "needs_manual_triage" in world.tags(ticket)
+    assert act.replies(ticket) == 0
+    assert "needs_manual_triage" in act.tags(ticket)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(120)
 def test_a_worker_that_was_stopped_between_fence_and_send_sends_the_only_reply(
-    world: ActWorld,
+    act: ActWorld,
 ) -> None:
-    ticket = world.seed("behind-the-fence")
-    first = world.worker("a", at=f"fence_passed:{ticket}", with_signal="SIGSTOP", static=False)
+    ticket = act.seed("behind-the-fence")
+    first = act.worker("a", at=f"fence_passed:{ticket}", with_signal="SIGSTOP", static=False)
     first.ready()
-    world.ask(ticket)
+    act.ask(ticket)
     until(first.is_stopped, "the first worker stops")
-    world.worker("b", static=False).ready()
-    assert world.outcome(ticket) == "triaged"
+    act.worker("b", static=False).ready()
+    assert act.outcome(ticket) == "triaged"
     first.go_on()
     assert first.ends() == 70
-    assert world.replies(ticket) <= 1
-    assert "needs_manual_triage" in world.tags(ticket)
+    assert act.replies(ticket) <= 1
+    assert "needs_manual_triage" in act.tags(ticket)
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
-def test_kill_9_at_every_point_with_two_workers(world: ActWorld) -> None:
-    world.worker("b", static=False).ready()
-    for point in KILLED_AT:
-        # Which of the two gets the ticket is the group's choice: one of each partition.
-        kill(world, point, f"two-{point}", static=False)
-    for point in KILLED_AT:
-        judge(world, point, f"two-{point}")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_kill_9_with_a_second_worker_that_takes_over(act: ActWorld, point: str) -> None:
+    ticket = prepared(act, point, f"two-{point}")
+    # Which of the two gets the ticket is the group's choice; the first to meet the point dies.
+    pair = [act.worker(name, at=f"{point}:{ticket}", static=False) for name in ("a", "b")]
+    for worker in pair:
+        worker.ready()
+    act.ask(ticket)
+    judge(act, point, ticket)
+    assert sorted(str(worker.process.poll()) for worker in pair) == ["-9", "None"]
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("point", ["intent_durable", "sent"])
+def test_an_effect_that_comes_60_s_late_is_found_by_the_next_worker(
+    act: ActWorld, point: str
+) -> None:
+    ticket = act.seed(f"late-{point}")
+    act.fail({"kind": "late", "match": f"{ticket}/send-message", "status": 504, "delay_s": 60})
+    real = {"reply_lease": "30", "reply_settle": "120"}
+    worker = act.worker(at=f"{point}:{ticket}", settings=real)
+    worker.ready()
+    act.ask(ticket)
+    if point == "sent":
+        until(lambda: act.audited(ticket, "parked"), "the reply is unsettled and parked")
+        worker.process.kill()
+    assert worker.ends() == -9
+    act.parking()
+    act.worker(settings=real).ready()
+    assert act.outcome(ticket, within=330) == ("acted" if point == "sent" else "triaged")
+    assert act.replies(ticket) == (1 if point == "sent" else 0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agents.counts import CustomerCounts
+from agents.reply import Stalled
 from pipeline import topics
 from pipeline.domain.events import ActionRequest, CountedReply, customer_hash
 from pipeline.domain.ledger import (
@@ -22,8 +23,10 @@ from pipeline.domain.permit import DAY
 from pipeline.domain.templates import marked
 from pipeline.ports import Ambiguous, Comment, RateLimited
 from pipeline.stream.control import Update, View
+from pipeline.stream.dead_letter import DeadLetters
 from pipeline.stream.producer import Outgoing
 from tests.stream.controls import Controls
+from tests.stream.memory_broker import MemoryBroker
 from tests.stream.test_act_agent import (
     TICKET,
     Desk,
@@ -229,3 +232,8 @@ def test_counts_follow_the_topic_and_forget_what_is_removed() -> None:
     assert counts.others("c", "a2") == [77.0]
     put(None)
     assert counts.others("c", "a2") == []
+
+
+def test_a_worker_that_stood_still_ends_and_buries_nothing(memory_broker: MemoryBroker) -> None:
+    letters = DeadLetters(memory_broker, lambda record, reason: [])
+    assert letters.reason(Stalled()) is None
