@@ -207,8 +207,10 @@ class Assignment:
         Raises:
             AssignmentEnded: the partition was taken away before or while waiting.
         """
+        # Not `wait_for`: it can swallow a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._ended.wait()
         if self._ended.is_set():
             raise AssignmentEnded
 
