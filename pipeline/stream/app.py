@@ -147,6 +147,10 @@ class DurableApp(faust.App):  # type: ignore[misc]
         for table in self.durable:
             table.assign(self.assigned)
 
+    def is_open(self, partition: int) -> bool:
+        """Whether every table is restored for `partition`: only then are its records handed out."""
+        return all(table.is_open(partition) for table in self.durable)
+
     @property
     def is_ready(self) -> bool:
         """Whether partitions are assigned and every table of theirs is restored."""

@@ -36,7 +36,8 @@ REVOKE_PATIENCE = 25.0
 """Seconds that running work gets at a rebalance; below the group's rebalance timeout of 60 s."""
 
 _POLL = 1.0
-_POLL_WHILE_FULL = 0.02
+_POLL_SOON = 0.02
+"""Seconds, while a partition is left out that may soon be wanted again."""
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -93,7 +94,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def look(self) -> dict[TP, Sight]:
         """Every partition that is held, with the end of its log as the broker tells it now."""
-        mine = {tp: one for tp, one in self._assignments.items() if one.reached is not None}
+        mine = {
+            tp: one
+            for tp, one in self._assignments.items()
+            if one.reached is not None and self.app.is_open(tp.partition)
+        }
         ends = await self.highwaters(*mine) if mine else {}
         return {
             tp: Sight(one.reached or 0, ends.get(tp, 0), one.is_idle) for tp, one in mine.items()
@@ -197,14 +202,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if self.app.gather:
             await self.sleep(self.app.gather)
         full = {tp for tp, mine in self._assignments.items() if mine.is_full}
+        # Not before its tables are restored: the first hand-out commits the note of an attempt,
+        # which a table's first use would take for earlier work of the stage.
+        closed = {tp for tp in self._assignments if not self.app.is_open(tp.partition)}
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
-        wanted = set(self._get_active_partitions()) - full
+        wanted = set(self._get_active_partitions()) - full - closed
         if not wanted:
             self._room.clear()
-            await self.wait_first(self._room.wait(), timeout=_POLL)
+            await self.wait_first(self._room.wait(), timeout=_POLL_SOON if closed else _POLL)
             return {}
         records: Mapping[TP, Sequence[Record]] = await self._getmany(
-            wanted, _POLL_WHILE_FULL if full else _POLL
+            wanted, _POLL_SOON if full or closed else _POLL
         )
         await asyncio.sleep(0)
         return records or {}
@@ -223,7 +231,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _may_hand_out(self, tp: TP) -> bool:
         mine = self._assignments.get(tp)
         return (
-            mine is not None and mine.is_current and mine.position is not None and self.flow_active
+            mine is not None
+            and mine.is_current
+            and mine.position is not None
+            and self.flow_active
+            and self.app.is_open(tp.partition)
         )
 
     async def _hand_out_run(self, tp: TP, mine: Assignment, records: Sequence[Record]) -> None:

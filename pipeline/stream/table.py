@@ -111,9 +111,13 @@ class DurableTable:
     @property
     def is_ready(self) -> bool:
         """Whether every assigned partition is restored."""
-        return all(
-            task.done() and not task.cancelled() and task.exception() is None
-            for task in self._settling.values()
+        return all(map(self.is_open, self._settling))
+
+    def is_open(self, partition: int) -> bool:
+        """Whether `partition` is restored under the assignment of now."""
+        task = self._settling.get(partition)
+        return (
+            task is not None and task.done() and not task.cancelled() and task.exception() is None
         )
 
     async def close(self) -> None:
