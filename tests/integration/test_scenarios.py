@@ -37,3 +37,14 @@ def test_no_reply_leaves_after_the_lever_was_acknowledged(tmp_path: Path) -> Non
     # A loaded machine may be slow to confirm; that nobody is answered meanwhile is the promise.
     promises = {name for name, held in result["promises"].items() if held}
     assert set(result["promises"]) - promises <= {"acknowledged_within_1_s"}
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "name", ["effect-then-error", "zombie-worker", "delayed-apply", "bot-loop"]
+)
+def test_nobody_is_answered_twice_on_a_bad_day(name: str, tmp_path: Path) -> None:
+    result = played(name, tmp_path)
+    assert len(result["promises"]) >= 4
+    assert {each for each, held in result["promises"].items() if not held} == set()
