@@ -33,7 +33,7 @@ PARTITIONS = 2
 LEASE, SETTLE = 2.0, 1.0
 
 
-def until(holds: Callable[[], object], what: str, *, within: float = 60.0) -> Any:
+def until(holds: Callable[[], object], what: str, *, within: float = 180.0) -> Any:
     """What `holds` returned once it was true."""
     ends = time.monotonic() + within
     while not (found := holds()):
@@ -55,7 +55,7 @@ class Worker:
             self.log.read_text()
         )
 
-    def ends(self, *, within: float = 60.0) -> int:
+    def ends(self, *, within: float = 180.0) -> int:
         """Its exit code."""
         return self.process.wait(within)
 
@@ -141,7 +141,7 @@ class ActWorld:
         env = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
         answer = subprocess.run(
             [sys.executable, "-m", "console", *arguments, "-o", "json"],
-            cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         assert (answer.returncode == 0) is ok, answer.stdout + answer.stderr
         return json.loads(answer.stdout) if answer.stdout else None
@@ -230,7 +230,7 @@ class ActWorld:
     def audited(self, ticket_id: str, what: str) -> bool:
         return any(each.what == what for each in self.audits(ticket_id))
 
-    def outcome(self, ticket_id: str, *, within: float = 60.0) -> str:
+    def outcome(self, ticket_id: str, *, within: float = 180.0) -> str:
         """The terminal outcome once it is there; always the same one."""
         ended = until(
             lambda: [each.outcome for each in self.audits(ticket_id) if each.outcome],

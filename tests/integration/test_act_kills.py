@@ -36,7 +36,7 @@ def judge(world: ActWorld, point: str, ticket: str) -> None:
     assert tag in world.tags(ticket)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "points",
     [
@@ -59,7 +59,7 @@ def test_kill_9_with_one_worker(act: ActWorld, points: tuple[str, ...]) -> None:
         heir.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_worker_that_was_stopped_with_an_intent_in_hand_sends_nothing_when_it_wakes_up(
     act: ActWorld,
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_worker_that_was_stopped_with_an_intent_in_hand_sends_nothing_when_it_
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_worker_that_was_stopped_between_fence_and_send_sends_the_only_reply(
     act: ActWorld,
 ) -> None:
@@ -96,7 +96,7 @@ def test_a_worker_that_was_stopped_between_fence_and_send_sends_the_only_reply(
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("point", KILLED_AT)
 def test_kill_9_with_a_second_worker_that_takes_over(act: ActWorld, point: str) -> None:
     ticket = prepared(act, point, f"two-{point}")

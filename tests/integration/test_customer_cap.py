@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.full]
 CAP = 5
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_what_one_worker_sent_counts_for_the_other(act: ActWorld) -> None:
     for name in ("a", "b"):
         act.worker(name, static=False).ready()
@@ -28,7 +28,7 @@ def test_what_one_worker_sent_counts_for_the_other(act: ActWorld) -> None:
     assert sum(act.replies(each) for each in tickets) == CAP
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_a_burst_exceeds_the_cap_within_the_bound_only(act: ActWorld) -> None:
     for name in ("a", "b"):
         act.worker(name, static=False).ready()

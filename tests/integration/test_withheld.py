@@ -11,7 +11,7 @@ from tests.integration.act_world import ActWorld, until
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_a_withheld_reply_is_released_once_the_permit_allows_it(act: ActWorld) -> None:
     act.worker().ready()
     act.mode(Mode.ROUTE_ONLY)
