@@ -36,5 +36,7 @@ def run_tests(
     typer.echo("-- integration tests on the embedded broker")
     marks = [] if full else ["-m", "not full"]
     failed |= pytest("-q", "tests/integration", *marks) > 0
+    typer.echo("-- guarantees: worker processes killed and stopped at every step")
+    failed |= pytest("-q", "tests/guarantees", *marks) > 0
     if failed:
         raise typer.Exit(1)
