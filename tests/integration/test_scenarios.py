@@ -29,6 +29,7 @@ def played(name: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.full
 def test_no_reply_leaves_after_the_lever_was_acknowledged(tmp_path: Path) -> None:
     result = played("kill-switch", tmp_path)
     flips = result["figures"]["flip_to_acknowledgement_seconds"]

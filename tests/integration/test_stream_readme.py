@@ -39,13 +39,13 @@ def test_the_stage_passes_each_order_once_though_it_is_killed(
     send(broker, [*orders[:20], *orders[:10]])
     worker = start(broker, tmp_path)
     try:
-        assert sorted(receive(broker, 20)) == sorted(orders[:20])
+        assert sorted(receive(broker, 20, worker)) == sorted(orders[:20])
         worker.kill()
         worker.wait()
         send(broker, [*orders[5:], *orders[5:10]])
         worker = start(broker, tmp_path)
         # What was not committed before the kill comes again; duplicates never do.
-        assert set(receive(broker, 40)) == set(orders)
+        assert set(receive(broker, 40, worker)) == set(orders)
     finally:
         worker.kill()
         worker.wait()
@@ -65,7 +65,7 @@ def send(broker: Broker, ids: list[bytes]) -> None:
     producer.flush()
 
 
-def receive(broker: Broker, ids: int) -> list[bytes]:
+def receive(broker: Broker, ids: int, worker: subprocess.Popen[bytes]) -> list[bytes]:
     """The keys on `orders.once` from its beginning, until `ids` different ones are there."""
     consumer = confluent_kafka.Consumer(
         {"bootstrap.servers": broker.bootstrap, "group.id": "see", "enable.auto.commit": False}
@@ -78,6 +78,7 @@ def receive(broker: Broker, ids: int) -> list[bytes]:
     )
     found: list[bytes] = []
     while len(set(found)) < ids:
+        assert worker.poll() is None, "the stage has ended"
         message = consumer.poll(0.5)
         if message is not None and message.error() is None:
             found.append(message.key() or b"")
