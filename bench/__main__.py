@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, ingress, pipe, restore
-from bench.contestants import INGRESS, PIPE, RESTORE, Contestant
+from bench import chain, ingress, pipe, restore, resume
+from bench.contestants import INGRESS, PIPE, RESTORE, RESUME, Contestant
 from bench.venvs import MissingError, venv
 
 RESULTS = Path("bench/results")
@@ -62,6 +62,13 @@ def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, 
             return ingress.measure(
                 rounds=asked.rounds or ingress.ROUNDS,
                 contestants=chosen(INGRESS, asked.only),
+                say=say,
+            )
+        case "resume":
+            return resume.measure(
+                keys=asked.keys or resume.KEYS,
+                rounds=asked.rounds or resume.ROUNDS,
+                contestants=chosen(RESUME, asked.only),
                 say=say,
             )
         case _:
@@ -122,9 +129,9 @@ def _is_figure(value: Any) -> bool:
 def main() -> int:
     """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=["chain", "ingress", "pipe", "restore"])
+    parser.add_argument("name", choices=["chain", "ingress", "pipe", "restore", "resume"])
     parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
-    parser.add_argument("--keys", type=int, help="keys of the changelog (restore)")
+    parser.add_argument("--keys", type=int, help="keys of the changelog (restore, resume)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
     parser.add_argument("--only", action="append", default=[], help="a contestant; may be repeated")
     parser.add_argument("--png", action="store_true", help="draw bench/results/NAME.png as well")

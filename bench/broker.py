@@ -53,6 +53,19 @@ class Broker:
         )
         for future in made.values():
             future.result()
+        for name in names:
+            self._await_leaders(name)
+
+    def _await_leaders(self, name: str) -> None:
+        """A broker promises a topic before it serves it, and clients remember a no for long."""
+        ends = time.monotonic() + _TIMEOUT
+        while True:
+            found = self._admin.list_topics(name, timeout=_TIMEOUT).topics[name].partitions
+            if len(found) == PARTITIONS and all(each.leader >= 0 for each in found.values()):
+                return
+            if time.monotonic() > ends:
+                raise RuntimeError(f"the broker does not serve its new topic {name}")
+            time.sleep(_AGAIN)
 
     def delete(self, prefix: str) -> None:
         """Deletes every topic whose name begins with `prefix`."""
@@ -98,9 +111,11 @@ class Broker:
             try:
                 bound: tuple[int, int] = self._reader.get_watermark_offsets(where, timeout=_TIMEOUT)
             except confluent_kafka.KafkaException:
-                # A busy broker leads a new topic only a while after it has promised to.
                 if time.monotonic() > ends:
                     raise
+                # With what this one remembers of the topic it would go on saying no.
+                self._reader.close()
+                self._reader = confluent_kafka.Consumer(_reading(self.address))
                 time.sleep(_AGAIN)
             else:
                 return bound

@@ -132,3 +132,13 @@ INGRESS = (
     ),
     Contestant("faust", _faust("faust_web.py", "--with-web"), "202 after acks=all"),
 )
+
+RESUME = (
+    *(each for each in PIPE if each.name in (OURS, "faust_rocksdb", "kafka_streams")),
+    Contestant(
+        f"{OURS}_static",
+        lambda: [sys.executable, "-m", "bench.workers.pipe"],
+        "the same under a static member name, which a supervisor may use that saw the old one die",
+        variant="static",
+    ),
+)

@@ -59,7 +59,7 @@ def contestant(rounds: Sequence[Round]) -> dict[str, Any]:
         name: round(statistics.median(each[name] for each in good), 3)
         for name in (good[0] if good else ())
     }
-    if good:
+    if "rate" in row:
         rates = [each["rate"] for each in good]
         row["rate_range"] = [min(rates), max(rates)]
     return {**row, "correct": not failed, "failed": failed, "rounds": list(rounds)}

@@ -53,6 +53,7 @@ public class Pipe {
         config.put("default.value.serde", Serdes.ByteArraySerde.class);
         config.put("num.stream.threads", "2");
         config.put("max.poll.records", "4000");
+        config.put("session.timeout.ms", "10000");
         config.put("acks", "all");
         config.put("producer.batch.size", "131072");
         // Every id is new, so the record cache in front of the store would only copy.

@@ -21,6 +21,8 @@ app = faust.App(
     producer_acks=-1,
     producer_linger=0.005,
     broker_max_poll_records=1000,
+    broker_session_timeout=10.0,
+    broker_heartbeat_interval=3.0,
 )
 source = app.topic(env["BENCH_SOURCE"], key_type=bytes, value_serializer="json", partitions=4)
 output = app.topic(env["BENCH_OUTPUT"], key_type=bytes, value_serializer="json", partitions=4)

@@ -53,7 +53,12 @@ async def run(env: dict[str, str]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     folder = Path(env["BENCH_FOLDER"])
-    app = DurableApp(env["BENCH_GROUP"], bootstrap_servers=env["BENCH_BROKER"], folder=folder)
+    app = DurableApp(
+        env["BENCH_GROUP"],
+        bootstrap_servers=env["BENCH_BROKER"],
+        folder=folder,
+        group_instance_id="bench" if env["BENCH_VARIANT"] == "static" else None,
+    )
     table = DurableTable(
         "seen",
         changelog=f"{env['BENCH_GROUP']}-seen-changelog",
