@@ -9,6 +9,7 @@ import asyncio
 import functools
 import gc
 import logging
+import random
 import signal
 import sys
 import time
@@ -20,11 +21,13 @@ import uvloop
 
 from agents import parking, windows_query
 from agents.act_stage import assemble
+from agents.calls import Calls
 from agents.classify import Classification, attach_classify
 from agents.dedup import attach_dedup
 from agents.gate_on_control import make_gate
 from agents.model import GatedClassifier
 from agents.observe import attach_observe
+from agents.reading import READ_WITHIN, Reading
 from agents.status import Route, StatusServer, status_routes
 from pipeline import topics
 from pipeline.app import Stage, make_stage
@@ -70,16 +73,36 @@ def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The classify stage; without an API key the rules decide alone."""
-    stage = make_stage("classify", decisions.NAME, settings, retention=decisions.RETENTION)
+    stage = make_stage(
+        "classify",
+        decisions.NAME,
+        settings,
+        retention=decisions.RETENTION,
+        longest_call=settings.vendor_timeout,
+    )
     has_model = bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url)
     work = Classification(
         stage,
         classifier=_model(settings, stage) if has_model else None,
+        reading=_reading(settings, stage) if settings.richpanel_key.get_secret_value() else None,
         tag_prefix=settings.tag_prefix,
         now=time.time,
     )
     attach_classify(stage, work, concurrency=settings.classify_concurrency, on_crash=crash)
     return stage, {}
+
+
+def _reading(settings: Settings, stage: Stage) -> Reading:
+    """The helpdesk's tickets, within the part of its budget that is for reading."""
+    gate = make_gate("richpanel", _helpdesk_budget(settings, settings.read_share), settings, stage)
+    calls = Calls(gate, deadline=READ_WITHIN, now=time.time, uniform=random.uniform)
+    return Reading(Richpanel.from_settings(settings, meter=gate), calls, stage.control)
+
+
+def _helpdesk_budget(settings: Settings, part: float) -> WindowBucket:
+    """`part` of what automation may ask of the helpdesk."""
+    limit = settings.vendor_budget * settings.our_share * part
+    return WindowBucket(limit=limit, window=settings.vendor_window)
 
 
 def _model(settings: Settings, stage: Stage) -> GatedClassifier:
@@ -110,8 +133,9 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         longest_call=settings.vendor_timeout,
     )
     share = settings.our_share
-    budget = WindowBucket(limit=settings.vendor_budget * share, window=settings.vendor_window)
-    gate = make_gate("richpanel", budget, settings, stage)
+    gate = make_gate(
+        "richpanel", _helpdesk_budget(settings, 1 - settings.read_share), settings, stage
+    )
     shop_budget = TokenBucket(
         rate=settings.shopify_rate * share, burst=settings.shopify_burst * share
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agents.reading import Reading, Unread
 from agents.records import audited, letters_of, outgoing
 from pipeline import telemetry, topics
 from pipeline.app import Stage
+from pipeline.domain.bare_webhook import is_bare
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
 from pipeline.domain.events import (
     AcceptedTicket,
     Audit,
     Decision,
+    MessageRead,
     UnreadableValue,
     conversation_hash,
 )
@@ -24,13 +27,14 @@ from tables.decisions import DecisionsTable
 
 
 class Classification:
-    """The work on one accepted ticket."""
+    """The work on one accepted ticket; without a `reading` a bare webhook stays without words."""
 
     def __init__(
         self,
         stage: Stage,
         *,
         classifier: Classifier | None,
+        reading: Reading | None,
         tag_prefix: str,
         now: Callable[[], float],
     ) -> None:
@@ -38,6 +42,7 @@ class Classification:
         self.letters = letters_of(stage, now=now)
         self._decisions = DecisionsTable(stage.table, stage.producer)
         self._classifier = classifier
+        self._reading = reading
         self._prefix = tag_prefix
         self._now = now
 
@@ -51,12 +56,25 @@ class Classification:
             return
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
         if decision is None:
-            decision = await self._decide(ticket)
+            decision = await self._decide(ticket, assignment)
             await self._decisions.keep(assignment.partition, ticket.event_id, decision)
         await self._forward(record, ticket, decision, started)
 
-    async def _decide(self, ticket: AcceptedTicket) -> Decision:
-        opinion, failure = None, "not_configured"
+    async def _decide(self, ticket: AcceptedTicket, assignment: Assignment) -> Decision:
+        if self._reading is None or not is_bare(ticket):
+            return await self._judge(ticket)
+        try:
+            found = await self._reading.complete(ticket, assignment.sleep)
+        except Unread as error:
+            decision = await self._judge(ticket)
+            reasons = (f"unread_{error.code}", *decision.reasons)
+            return decision.model_copy(update={"reasons": reasons})
+        decision = await self._judge(found)
+        read = MessageRead.model_validate(found, from_attributes=True)
+        return decision.model_copy(update={"read": read})
+
+    async def _judge(self, ticket: AcceptedTicket) -> Decision:
+        opinion, failure = None, None if is_bare(ticket) else "not_configured"
         if self._classifier is not None and needs_model(ticket.text):
             try:
                 answer = await self._classifier.classify(ticket.text, channel=ticket.channel)
@@ -108,6 +126,8 @@ def _detail(decision: Decision, seconds: float) -> dict[str, str | int | float |
         "reasons": ",".join(decision.reasons),
         "seconds": round(seconds, 6),
     }
+    if decision.read is not None:
+        detail["read"] = True
     if decision.model is not None:
         detail["model"] = decision.model
         detail["tokens"] = decision.tokens or 0

@@ -30,6 +30,14 @@ _LOOK = 0.1
 Sleep = Callable[[float], Awaitable[None]]
 
 
+async def until_fresh(is_fresh: Callable[[], bool], sleep: Sleep) -> None:
+    """Returns when `is_fresh`, or after `PATIENCE` seconds without."""
+    for _ in range(round(PATIENCE / _LOOK)):
+        if is_fresh():
+            return
+        await sleep(_LOOK)
+
+
 class Permits:
     """Asks for steps of one tenant's requests. `now` gives unix seconds."""
 
@@ -54,10 +62,7 @@ class Permits:
         A broker that changes its leader must not turn every ticket of these seconds into a
         withheld one; nothing is sent meanwhile.
         """
-        for _ in range(round(PATIENCE / _LOOK)):
-            if self._control.is_fresh and self._counts.is_fresh:
-                return
-            await sleep(_LOOK)
+        await until_fresh(lambda: self._control.is_fresh and self._counts.is_fresh, sleep)
 
     def mode(self, request: ActionRequest, template: str | None = None) -> Mode:
         """The effective mode for a step of `request`."""

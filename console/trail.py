@@ -22,6 +22,8 @@ class Trail:
         self.outcomes: dict[str, str] = {}
         """Ingress id -> its terminal outcome, the first that was recorded."""
         self.reasons: dict[str, str] = {}
+        self.read: set[str] = set()
+        """Ingress ids of webhooks whose words were read at the helpdesk."""
         self.contradictions = 0
         """Webhooks that were recorded with two different outcomes."""
         self.routed: dict[str, float] = {}
@@ -35,6 +37,8 @@ class Trail:
             self.claims.add((audit.conversation_hash, EFFECTS[audit.what]))
         if audit.what == "routed" and audit.seconds is not None:
             self.routed.setdefault(audit.ingress_id, audit.seconds)
+        if audit.detail.get("read"):
+            self.read.add(audit.ingress_id)
         # What an operator releases later ends once more; its first end stands.
         if audit.outcome is None or audit.detail.get("released"):
             return

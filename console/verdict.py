@@ -23,8 +23,9 @@ def report(
 
     `lost` counts webhooks that got a 2xx and have no terminal outcome; `double_replies` is the
     fake helpdesk's own count of what it applied; `claims_without_effect` counts routes and replies
-    of the audit trail that its journal (`applied`) does not hold. `kept` is True only when every
-    promise held.
+    of the audit trail that its journal (`applied`) does not hold. `bare_read` counts webhooks
+    without words (`bare_sent`) whose words were read at the helpdesk; the rest go to a human.
+    `kept` is True only when every promise held.
     """
     held = {(conversation_hash(TENANT, each["ticket_id"]), each["kind"]) for each in applied}
     accepted: Mapping[str, str] = sender["accepted_ids"]
@@ -44,6 +45,8 @@ def report(
         "duplicates_found": outcomes.get(Outcome.DUPLICATE, 0),
         "broken_sent": kinds.count("broken"),
         "quarantined": outcomes.get(Outcome.QUARANTINED, 0),
+        "bare_sent": kinds.count("bare"),
+        "bare_read": len(trail.read.intersection(accepted)),
         "replies_sent": vendor["effects"].get("reply", 0),
         "vendor_requests": dict(vendor["requests"]),
         "latency_seconds": {

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     """Requests that the helpdesk allows per ``vendor_window``."""
     vendor_window: float = Field(default=30.0, gt=0)
     """Seconds of the helpdesk's budget window."""
+    read_share: float = Field(default=0.15, gt=0, lt=1)
+    """Part of automation's budget at the helpdesk that is for reading messages which a webhook
+    announced without their words; the rest is for acting."""
     act_concurrency: int = Field(default=16, ge=1)
     """Tickets that one act worker has in hand at once."""
     act_deadline: float = Field(default=14_400.0, gt=0)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sandbox.tickets import Sample
 
-Kind = Literal["message", "duplicate", "conflict", "broken", "own"]
+Kind = Literal["message", "bare", "duplicate", "conflict", "broken", "own"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Delivery:
 
 SHARES: dict[Kind, float] = {"duplicate": 0.05, "conflict": 0.01, "broken": 0.015, "own": 0.02}
 """Of all deliveries; the rest are messages. A small run has one of each kind all the same."""
+
+BARE_SHARE = 0.2
+"""Of the messages: announced by ids alone, as the helpdesk's typical template does."""
 
 
 def traffic(samples: Sequence[Sample], count: int, *, seed: int) -> list[Delivery]:
@@ -39,10 +42,14 @@ def traffic(samples: Sequence[Sample], count: int, *, seed: int) -> list[Deliver
     messages = count - sum(numbers.values())
     originals = [Delivery(body(each), "message", each.ticket["id"]) for each in samples[:messages]]
     rest = iter(samples[messages:])
+    # The second half of the originals gives no repeats, so each has room to come after; and what
+    # is announced by ids alone lies there, for nothing tells two such webhooks apart.
+    half = max(1, messages // 2)
+    for index in rng.sample(range(half, messages), max(1, round(messages * BARE_SHARE))):
+        originals[index] = _bare(samples[index])
     deliveries = list(originals)
-    # The second half of the originals gives no repeats, so each has room to come after.
     for kind, make in (("duplicate", _again), ("conflict", _conflicting)):
-        for index in rng.sample(range(max(1, messages // 2)), min(numbers[kind], messages // 2)):  # type: ignore[index]
+        for index in rng.sample(range(half), min(numbers[kind], half)):  # type: ignore[index]
             after = deliveries.index(originals[index]) + 1
             deliveries.insert(rng.randint(after, len(deliveries)), make(samples[index]))
     for kind, make in (("broken", _broken), ("own", _own)):
@@ -66,6 +73,12 @@ def body(sample: Sample, *, text: str | None = None, author: str = "customer") -
         "tags": list(sample.tags),
     }
     return json.dumps(fields).encode()
+
+
+def _bare(sample: Sample) -> Delivery:
+    said = json.loads(body(sample))
+    kept = {name: said[name] for name in ("ticket_id", "ticket_url", "trigger")}
+    return Delivery(json.dumps(kept).encode(), "bare", sample.ticket["id"])
 
 
 def _again(sample: Sample) -> Delivery:

@@ -44,7 +44,8 @@ class Drained:
 
 async def play(world: World, *, messages: int = 1000) -> None:
     """The storm begins, the customers write, the storm ends, the backlog drains."""
-    ours = BUDGET * Settings().our_share
+    settings = Settings()
+    ours = BUDGET * settings.our_share * (1 - settings.read_share)
     seconds = int(messages * TWICE)
     tickets = evenly(await world.open_tickets(4 * messages), messages - seconds)
     # A date in ``Retry-After`` has whole seconds, so the storm ends with one.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.domain.bare_webhook import is_bare
 from pipeline.domain.events import (
     AcceptedTicket,
     ActionRequest,
@@ -112,7 +113,11 @@ def _decision(
 
 
 def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
-    """The steps for `decision` in safe order: route, reply, mark; ids derive from the event."""
+    """The steps for `decision` in safe order: route, reply, mark; ids derive from the event.
+
+    What was read at the helpdesk stands in the decision, so a redelivery makes the same plan.
+    """
+    read = decision.read
 
     def step_id(kind: str, version: str) -> str:
         return action_id(ticket.tenant, ticket.conversation_id, ticket.event_id, kind, version)
@@ -128,11 +133,11 @@ def plan(ticket: AcceptedTicket, decision: Decision) -> ActionRequest:
         event_id=ticket.event_id,
         tenant=ticket.tenant,
         conversation_id=ticket.conversation_id,
-        message_id=ticket.message_id,
-        channel=ticket.channel,
+        message_id=ticket.message_id if read is None else read.message_id,
+        channel=ticket.channel if read is None else read.channel,
         ingress_id=ticket.ingress_id,
         received_at=ticket.received_at,
-        has_text=bool(ticket.text.strip()),
+        has_text=read is not None or not is_bare(ticket),
         decision=decision,
         steps=tuple(steps),
     )

@@ -22,6 +22,9 @@ from pipeline.domain.webhook import WebhookBody
 
 WEAK_BUCKET_SECONDS = 600
 """Two equal texts of one conversation within this time count as one when no message id is sent."""
+BARE_BUCKET_SECONDS = 60
+"""The same where there is no text either: enough for several rules that fire at one message, and
+little, for a second message within it is taken for the first one again."""
 
 
 class Seen(Message):
@@ -107,7 +110,8 @@ def identify(
     if webhook.message_id is not None:
         event_id = strong_event_id(arrival.source, webhook.ticket_id, webhook.message_id)
         return Identified(arrival, webhook, event_id, is_weak=False)
-    bucket = int(arrival.at // WEAK_BUCKET_SECONDS)
+    width = WEAK_BUCKET_SECONDS if webhook.text.strip() else BARE_BUCKET_SECONDS
+    bucket = int(arrival.at // width)
     event_id = weak_event_id(arrival.source, webhook.ticket_id, webhook.text, bucket)
     return Identified(arrival, webhook, event_id, is_weak=True)
 

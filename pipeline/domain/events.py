@@ -111,6 +111,15 @@ class MarkStep(BaseModel):
 Step = Annotated[RouteStep | ReplyStep | MarkStep, Field(discriminator="kind")]
 
 
+class MessageRead(BaseModel):
+    """The customer's message that was read at the helpdesk because the webhook had no words."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    message_id: str
+    channel: str
+
+
 class Decision(Message):
     """What a message is about and who said so; stored by event id before it is forwarded."""
 
@@ -128,6 +137,8 @@ class Decision(Message):
     prompt_version: str | None = None
     model_seconds: float | None = None
     tokens: int | None = None
+    read: MessageRead | None = None
+    """What was decided about, where the webhook did not bring it; never the words themselves."""
 
 
 class ActionRequest(Message):

@@ -73,7 +73,7 @@ def read_webhook(
     return WebhookBody(
         ticket_id=ticket_id,
         message_id=_id(fields, "message_id"),
-        channel=CHANNELS.get(str(fields.get("channel", "")).strip().casefold(), "unknown"),
+        channel=channel_of(str(fields.get("channel", ""))),
         text=_storable(message),
         trigger=_storable(str(fields.get("trigger", "")))[:MAX_ID],
         author=_author(fields, own_author_ids),
@@ -84,6 +84,11 @@ def read_webhook(
         ),
         auto_submitted=_is_auto_submitted(fields),
     )
+
+
+def channel_of(word: str) -> str:
+    """Our name for a helpdesk's word for a channel; ``unknown`` for any other word."""
+    return CHANNELS.get(word.strip().casefold(), "unknown")
 
 
 def partition_key(body: bytes) -> bytes:

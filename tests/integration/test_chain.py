@@ -53,6 +53,7 @@ def test_every_webhook_has_one_outcome_and_nothing_is_left_running(tmp_path: Pat
     assert figures["broken_sent"] == figures["quarantined"] > 0
     assert figures["vendor_requests"].get("429", 0) > 0
     assert figures["replies_sent"] > 0
+    assert 0 < figures["bare_read"] <= figures["bare_sent"]
     assert left_behind(tmp_path) == []
 
 

@@ -155,6 +155,10 @@ def test_traffic_has_exactly_what_it_says(vendors: dict[str, Any]) -> None:
     kinds = [each.kind for each in deliveries]
     assert len(deliveries) == 200
     assert (kinds.count("duplicate"), kinds.count("conflict")) == (10, 2)
+    assert kinds.count("bare") == round(0.2 * (kinds.count("message") + kinds.count("bare")))
+    bare = [json.loads(each.body) for each in deliveries if each.kind == "bare"]
+    assert all(each.keys() == {"ticket_id", "ticket_url", "trigger"} for each in bare)
+    assert {each.kind for each in traffic(samples, 10, seed=1)} == set(kinds)
     originals: dict[bytes, int] = {}
     for index, each in enumerate(deliveries):
         if each.kind == "message":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.classify import Classification, attach_classify
+from agents.reading import Reading
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome
@@ -32,11 +33,17 @@ def accepted(offset: int, text: str, event_id: str = "e1") -> FakeRecord:
         event_id=event_id, tenant="default", source="richpanel", conversation_id="t1",
         message_id="m1", channel="email", text=text, ingress_id="i1", received_at=1.0,
     )  # fmt: skip
+    return recorded(ticket, offset)
+
+
+def recorded(ticket: AcceptedTicket, offset: int = 0) -> FakeRecord:
     return FakeRecord(topics.ACCEPTED.name, 0, offset, b"t1", ticket.to_bytes())
 
 
-def classify(stage: Stage, model: Any) -> Any:
-    work = Classification(stage, classifier=model, tag_prefix="mw", now=lambda: 2.0)
+def classify(stage: Stage, model: Any, reading: Reading | None = None) -> Any:
+    work = Classification(
+        stage, classifier=model, reading=reading, tag_prefix="mw", now=lambda: 2.0
+    )
     return attach_classify(stage, work, concurrency=4, on_crash=crash)
 
 

@@ -78,6 +78,14 @@ def test_without_a_message_id_the_same_words_within_minutes_are_one_event() -> N
     assert first.event_id == same.event_id != later.event_id
 
 
+def test_without_words_only_what_comes_within_a_minute_is_one_event() -> None:
+    first, same, later = (
+        found(replace(arrival(offset, message_id=None, message=None), at=at))
+        for offset, at in ((0, 120.0), (1, 179.0), (2, 181.0))
+    )
+    assert first.event_id == same.event_id != later.event_id
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -43,6 +43,13 @@ def judged(*audits: Audit, **changed: Any) -> dict[str, Any]:
     return report(trail=trail, restarts={"act": 1}, **given)
 
 
+def test_webhooks_without_words_are_counted_as_sent_and_as_read() -> None:
+    sender = {**SENDER, "accepted_ids": {"i1": "bare", "i4": "bare", "i2": "message"}}
+    read = audit("i1", "classified").model_copy(update={"detail": {"read": True}})
+    figures = judged(read, sender=sender)
+    assert (figures["bare_sent"], figures["bare_read"]) == (2, 1)
+
+
 def test_a_run_that_kept_every_promise() -> None:
     figures = judged(*GOOD, *GOOD)
     assert figures["kept"]
