@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 import orjson
 import typer
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -25,7 +26,23 @@ def _plans(settings: Settings) -> list[topics.TopicPlan]:
 
 def value_name(spec: topics.TopicSpec) -> str:
     """What a topic's values are, in words."""
-    return spec.value if isinstance(spec.value, str) else f"{spec.value.__name__} (JSON)"
+    names = [model.__name__ for model in models(spec)]
+    return spec.value if isinstance(spec.value, str) else f"{' or '.join(names)} (JSON)"
+
+
+def models(spec: topics.TopicSpec) -> tuple[type[Message], ...]:
+    """The models of a topic's values; () where they are bytes that are no JSON of ours."""
+    if isinstance(spec.value, str):
+        return ()
+    return spec.value if isinstance(spec.value, tuple) else (spec.value,)
+
+
+def schema(spec: topics.TopicSpec) -> dict[str, Any]:
+    """The JSON Schema of a topic's values."""
+    if isinstance(spec.value, str):
+        return {"description": spec.value, "contentEncoding": "binary"}
+    one_of: Any = Union[models(spec)]  # noqa: UP007 - made at run time; of one it is that one
+    return TypeAdapter(one_of).json_schema()
 
 
 @app.command("list")
@@ -78,12 +95,5 @@ def check() -> None:
 
 def schemas() -> None:
     """Print the JSON Schema of every topic's values."""
-    found: dict[str, Any] = {}
-    for spec in topics.ALL:
-        is_model = not isinstance(spec.value, str) and issubclass(spec.value, Message)
-        found[spec.name] = (
-            spec.value.model_json_schema()  # type: ignore[union-attr]
-            if is_model
-            else {"description": spec.value, "contentEncoding": "binary"}
-        )
+    found = {spec.name: schema(spec) for spec in topics.ALL}
     typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())

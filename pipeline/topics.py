@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.domain.control_records import GateRecord, ProcessRecord, SwitchRecord
+from pipeline.domain.dedup import Seen
 from pipeline.domain.events import (
     AcceptedTicket,
     ActionRequest,
@@ -19,7 +21,10 @@ from pipeline.domain.events import (
     Message,
     Withheld,
 )
+from pipeline.domain.ledger import Done, Intent, TicketReplies
+from pipeline.domain.modes import ModeRecord
 from pipeline.domain.parking import TIERS
+from pipeline.domain.windows import Window
 
 MAX_MESSAGE_BYTES = 1_048_588
 """Kafka's own default; the ingress takes bodies up to a quarter of it."""
@@ -41,7 +46,8 @@ class TopicSpec:
 
     name: str
     key: str
-    value: type[Message] | str
+    value: type[Message] | tuple[type[Message], ...] | str
+    """A model; one of several, as the key says; or words for bytes that are no JSON of ours."""
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     keyed: bool = True
@@ -70,12 +76,12 @@ def dead_letters_of(spec: TopicSpec) -> TopicSpec:
     )
 
 
-def changelog(stage: str, table: str, value: str) -> TopicSpec:
-    """The topic that a durable table is rebuilt from."""
+def changelog(stage: str, table: str, *rows: type[Message]) -> TopicSpec:
+    """The topic that a durable table is rebuilt from; a few records of it are the table's own."""
     return _topic(
         f"{stage}-{table}-changelog",
         key="table key",
-        value=value,
+        value=rows,
         writers=(stage,),
         readers=(stage,),
         cleanup="compact",
@@ -142,7 +148,7 @@ AUDIT = _topic(
 CONTROL = _topic(
     "control",
     key="mode/... gate/... template/... shed/... process/...",
-    value="ModeRecord, GateRecord, SwitchRecord or ProcessRecord, as the key says",
+    value=(ModeRecord, GateRecord, SwitchRecord, ProcessRecord),
     writers=("console", "ingress", "dedup", "classify", "act", "observe"),
     readers=("console", "ingress", "dedup", "classify", "act", "observe"),
     # One partition: an offset is an epoch, and one record read back proves that all before it are.
@@ -162,10 +168,10 @@ COUNTED = _topic(
     cleanup="compact",
     segment_bytes=1 << 20,
 )
-SEEN = changelog("dedup", "seen", "where the winner of an event id lies")
-DECISIONS = changelog("classify", "decisions", Decision.__name__)
-LEDGER = changelog("act", "ledger", "intent and done rows of each action")
-WINDOWS = changelog("observe", "windows", "counters and histograms of ten seconds")
+SEEN = changelog("dedup", "seen", Seen)
+DECISIONS = changelog("classify", "decisions", Decision)
+LEDGER = changelog("act", "ledger", Intent, Done, TicketReplies)
+WINDOWS = changelog("observe", "windows", Window)
 
 STAGE_SOURCES = {"dedup": RECEIVED, "classify": ACCEPTED, "act": REQUESTED, "observe": AUDIT}
 """The topic that each stage consumes."""
