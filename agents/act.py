@@ -138,6 +138,7 @@ class Acting:
         outputs = self._records.ended(work.run, work.patience)
         await self._ledger.finish(work.assignment.partition, work.applied, outputs=outputs)
         telemetry.STAGE_RECORDS.labels("act").inc()
+        telemetry.STAGE_SECONDS.labels("act").observe(self._now() - work.run.began)
 
     # -- steps --------------------------------------------------------------------------------
 

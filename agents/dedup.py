@@ -64,12 +64,14 @@ def decide_batch(
     batch: Batch, *, seen: SeenTable, read: Read, tenant: str, now: Callable[[], float]
 ) -> Effects:
     """The effects of one batch: new marks, accepted tickets, quarantined bytes, audit."""
+    began = now()
     found = [identify(arrival(record), read) for record in batch.records]
     ids = {item.event_id for item in found if isinstance(item, Identified)}
     known = seen.winners(batch.partition, sorted(ids))
     marks = {}
     outputs: list[Outgoing] = []
     at = now()
+    seconds = at - began
     for record, item in zip(batch.records, found, strict=True):
         verdict: Verdict = item if isinstance(item, Quarantine) else judge(
             item, known.get(item.event_id), tenant=tenant
@@ -77,7 +79,8 @@ def decide_batch(
         if isinstance(verdict, Accept | Ignore) and verdict.seen is not None:
             event_id = verdict.ticket.event_id if isinstance(verdict, Accept) else verdict.event_id
             marks[event_id] = known[event_id] = verdict.seen
-        outputs += records_of(verdict, record, tenant=tenant, at=at)
+        outputs += records_of(verdict, record, tenant=tenant, at=at, seconds=seconds)
+        telemetry.STAGE_SECONDS.labels("dedup").observe(seconds)
     telemetry.STAGE_RECORDS.labels("dedup").inc(len(batch.records))
     return Effects(seen.puts(marks), outputs)
 
@@ -106,11 +109,18 @@ def _unix_seconds(text: str | None) -> float | None:
     return moment if math.isfinite(moment) else None
 
 
-def records_of(verdict: Verdict, record: Record, *, tenant: str, at: float) -> list[Outgoing]:
-    """What one verdict writes: the record it passes on, and the audit of it."""
+def records_of(
+    verdict: Verdict, record: Record, *, tenant: str, at: float, seconds: float
+) -> list[Outgoing]:
+    """What one verdict writes: the record it passes on, and the audit of it.
+
+    `seconds` is how long the record's batch was worked on, up to the verdicts.
+    """
     came = arrival(record)
 
-    def audit(what: str, ticket_id: str | None = None, **rest: Any) -> list[Outgoing]:
+    def audit(
+        what: str, ticket_id: str | None = None, duplicate_of: str | None = None, **rest: Any
+    ) -> list[Outgoing]:
         hashed = None if ticket_id is None else conversation_hash(tenant, ticket_id)
         entry = Audit(
             stage="dedup",
@@ -118,6 +128,8 @@ def records_of(verdict: Verdict, record: Record, *, tenant: str, at: float) -> l
             ingress_id=came.ingress_id,
             conversation_hash=hashed,
             received_at=came.received_at,
+            detail={"seconds": round(seconds, 6)}
+            | ({} if duplicate_of is None else {"duplicate_of": duplicate_of}),
             at=at,
             **rest,
         )
@@ -142,7 +154,7 @@ def records_of(verdict: Verdict, record: Record, *, tenant: str, at: float) -> l
                 event_id=verdict.event_id,
                 reason=verdict.reason,
                 outcome=None if verdict.reason == "producer_retry" else Outcome.DUPLICATE,
-                detail={"duplicate_of": verdict.winner},
+                duplicate_of=verdict.winner,
             )
         case Quarantine(reason=reason):
             kept = Outgoing(

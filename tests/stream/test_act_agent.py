@@ -21,7 +21,7 @@ from agents.orders import Orders
 from agents.parked import Parking
 from agents.permits import Permits
 from agents.reply import Lease, Replier
-from pipeline import topics
+from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.classification import Opinion, classify, plan
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome, Withheld
@@ -242,6 +242,17 @@ def test_a_ticket_is_routed_then_answered_once(world: World) -> None:
     assert len(desk.replies) == 1
     assert desk.state.assignee_id == "team-3"
     assert {"mw-processed", "route-returns-admin", "mw-auto-replied"} <= desk.state.tags
+
+
+def test_a_finished_plan_tells_how_long_the_stage_took(world: World) -> None:
+    def measured() -> float:
+        name = "switchboard_stage_duration_seconds_sum"
+        return telemetry.REGISTRY.get_sample_value(name, {"stage": "act"}) or 0.0
+
+    before = measured()
+    world.run(Desk())
+    (spent,) = [each.detail["seconds"] for each in world.broker.audits() if each.what == "routed"]
+    assert measured() - before >= float(spent) > 0
 
 
 def test_the_intent_is_durable_before_the_send_and_done_after_it(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agents.dedup import attach_dedup
-from pipeline import topics
+from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.events import AcceptedTicket, Outcome
 from pipeline.domain.webhook import read_webhook
@@ -103,3 +103,29 @@ def test_a_redelivery_after_a_crash_passes_again_with_the_same_id(
     passed = [AcceptedTicket.parse(each.value) for each in memory_broker.on(topics.ACCEPTED.name)]
     assert len(passed) == 2
     assert passed[0] == passed[1]
+
+
+def test_every_record_tells_how_long_the_stage_took(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    clock = iter([1700000001.0, 1700000001.25])
+
+    def measured() -> float:
+        name = "switchboard_stage_duration_seconds_sum"
+        return telemetry.REGISTRY.get_sample_value(name, {"stage": "dedup"}) or 0.0
+
+    before = measured()
+
+    async def scenario() -> None:
+        stage = make_stage("dedup")
+        agent = attach_dedup(
+            stage, read=read_webhook, tenant="default", now=lambda: next(clock), on_crash=crash
+        )
+        await run_batch(agent, batch_of([webhook(0), webhook(1)]))
+        await stage.table.close()
+
+    asyncio.run(scenario())
+    first, again = [audit.detail for audit in memory_broker.audits()]
+    assert first == {"seconds": 0.25}
+    assert again == {"seconds": 0.25, "duplicate_of": "i0"}
+    assert measured() - before == pytest.approx(0.5)
