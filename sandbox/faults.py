@@ -19,17 +19,19 @@ from pydantic import BaseModel, ConfigDict
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 HANG_SECONDS = 300.0
+REFUSED = "sandbox.refused"
+"""In the scope of a request that the model is to refuse."""
 
 
 class Fault(BaseModel):
     """One rule. Seconds where a name ends in ``_s``; `times` and `for_s` end it by themselves.
 
-    ``late`` answers with `status` at once and applies the request `delay_s` later.
+    ``refusal`` is the model's alone: it answers in good form that it will not. ``late`` answers with `status` at once and applies the request `delay_s` later.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["status", "reset", "hang", "delay", "slow_loris", "garbage", "late"]
+    kind: Literal["status", "reset", "hang", "delay", "slow_loris", "garbage", "late", "refusal"]
     match: str = ".*"
     method: str | None = None
     status: int = 503
@@ -80,6 +82,9 @@ class Faults:
             await self._app(scope, receive, send)
             return
         self.served[str(fault.status) if fault.kind == "status" else fault.kind] += 1
+        if fault.kind == "refusal":
+            await self._app({**scope, REFUSED: True}, receive, send)
+            return
         if fault.after_effect:
             await self._app(scope, receive, _swallow)
         await self._fail(fault, scope, receive, send)

@@ -17,7 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.faults import REFUSED
 from sandbox.richpanel import answer
+
+REFUSAL = "I'm sorry, I cannot help with that."
 
 
 def lookup_key(text: str) -> str:
@@ -55,6 +58,12 @@ class Model:
             return answer(401, {"error": {"message": "no key"}})
         schema = sent.get("response_format", {}).get("json_schema", {}).get("schema", {})
         said = self.say(str(sent["messages"][-1]["content"]), schema)
+        refuses = REFUSED in request.scope
+        message = {
+            "role": "assistant",
+            "content": None if refuses else said,
+            "refusal": REFUSAL if refuses else None,
+        }
         return answer(
             200,
             {
@@ -66,7 +75,7 @@ class Model:
                     {
                         "index": 0,
                         "finish_reason": "stop",
-                        "message": {"role": "assistant", "content": said, "refusal": None},
+                        "message": message,
                     }
                 ],
                 "usage": _usage("prompt_tokens", "completion_tokens", said),
@@ -81,7 +90,9 @@ class Model:
         asked = sent["input"]
         text = asked if isinstance(asked, str) else str(asked[-1]["content"])
         said = self.say(text, sent.get("text", {}).get("format", {}).get("schema", {}))
-        content = [{"type": "output_text", "text": said, "annotations": []}]
+        content: list[dict[str, Any]] = [{"type": "output_text", "text": said, "annotations": []}]
+        if REFUSED in request.scope:
+            content = [{"type": "refusal", "refusal": REFUSAL}]
         return answer(
             200,
             {

@@ -15,6 +15,8 @@ from openai import AsyncOpenAI
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
+from pipeline.domain.classification import classify
+from pipeline.domain.events import AcceptedTicket
 from pipeline.domain.templates import carries, marked
 from pipeline.ports import (
     Ambiguous,
@@ -347,6 +349,7 @@ def test_the_model_sorts_what_redaction_leaves_of_a_message(
         ({"kind": "status", "status": 429, "retry_after": "60"}, "http_429"),
         ({"kind": "status", "status": 401}, "http_401"),
         ({"kind": "garbage"}, "garbage"),
+        ({"kind": "refusal"}, "refusal"),
         ({"kind": "reset"}, "unreachable"),
         ({"kind": "hang"}, "timeout"),
         ({"kind": "slow_loris"}, "timeout"),
@@ -357,6 +360,19 @@ def test_a_model_that_fails_says_how(sandbox: Sandbox, fault: dict[str, Any], co
     said = sandbox.model("cancel it", deadline=0.5)
     assert isinstance(said, VendorError)
     assert said.code == code
+
+
+def test_a_text_that_the_model_refuses_is_decided_by_the_rules(sandbox: Sandbox) -> None:
+    sandbox.fail("openai", kind="refusal")
+    ticket = AcceptedTicket(
+        event_id="e1", tenant="default", source="richpanel", conversation_id="t1",
+        channel="email", text="I want a refund", ingress_id="i1", received_at=1.0,
+    )  # fmt: skip
+    said = sandbox.model(ticket.text)
+    assert isinstance(said, VendorError)
+    decision = classify(ticket, None, said.code, prefix="mw")
+    assert (decision.path, decision.intent) == ("rules", "refund_request")
+    assert decision.reasons[0] == "model_refusal"
 
 
 def test_an_order_of_the_shop_is_found_by_its_number(sandbox: Sandbox) -> None:
