@@ -60,12 +60,18 @@ class TopicLog:
         """Everything up to the end, one partition's records in their order."""
         open_ = set(self._ends)
         while open_:
-            for message in self._consumer.consume(1000, timeout=_TIMEOUT):
+            for message in self._next():
                 error = message.error()
                 if error is None:
                     yield message
                 elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001
                     open_.discard(message.partition())
+
+    def _next(self) -> list[confluent_kafka.Message]:
+        """What is there, at least one if it comes in time."""
+        first = self._consumer.poll(_TIMEOUT)
+        # With a timeout of its own `consume` would wait for all thousand.
+        return [] if first is None else [first, *self._consumer.consume(1000, timeout=0)]
 
     def wait(
         self, enough: Callable[[confluent_kafka.Message], bool], *, until: Callable[[], bool]

@@ -109,16 +109,23 @@ def test_kill_9_with_a_second_worker_that_takes_over(act: ActWorld, point: str) 
     assert sorted(str(worker.process.poll()) for worker in pair) == ["-9", "None"]
 
 
+LATE = [
+    pytest.param("sent", 5, 10, 12, id="sent, scaled"),
+    pytest.param("sent", 60, 30, 120, id="sent"),
+    pytest.param("intent_durable", 60, 30, 120, id="not sent"),
+]
+
+
 @pytest.mark.full
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("point", ["intent_durable", "sent"])
-def test_an_effect_that_comes_60_s_late_is_found_by_the_next_worker(
-    act: ActWorld, point: str
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("point", "delay", "lease", "settle"), LATE)
+def test_an_effect_that_comes_late_is_found_by_the_next_worker(
+    act: ActWorld, point: str, delay: int, lease: int, settle: int
 ) -> None:
-    ticket = act.seed(f"late-{point}")
-    act.fail({"kind": "late", "match": f"{ticket}/send-message", "status": 504, "delay_s": 60})
-    real = {"reply_lease": "30", "reply_settle": "120"}
-    worker = act.worker(at=f"{point}:{ticket}", settings=real)
+    ticket = act.seed(f"late-{point}-{delay}")
+    act.fail({"kind": "late", "match": f"{ticket}/send-message", "status": 504, "delay_s": delay})
+    settings = {"reply_lease": str(lease), "reply_settle": str(settle)}
+    worker = act.worker(at=f"{point}:{ticket}", settings=settings)
     worker.ready()
     act.ask(ticket)
     if point == "sent":
@@ -126,6 +133,6 @@ def test_an_effect_that_comes_60_s_late_is_found_by_the_next_worker(
         worker.process.kill()
     assert worker.ends() == -9
     act.parking()
-    act.worker(settings=real).ready()
+    act.worker(settings=settings).ready()
     assert act.outcome(ticket, within=330) == ("acted" if point == "sent" else "triaged")
     assert act.replies(ticket) == (1 if point == "sent" else 0)
