@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
@@ -22,6 +23,35 @@ def pytest(*arguments: str) -> int:
     return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
 
 
+def side_by_side(*folders: str, full: bool) -> bool:
+    """Runs the tests of each folder at the same time; whether any failed.
+
+    They wait for processes to die and to be missed most of the time. Each one's words are printed
+    when it has ended.
+    """
+    marks = [] if full else ["-m", "not full"]
+    with ThreadPoolExecutor(len(folders)) as pool:
+        runs = [pool.submit(quiet_pytest, "-q", folder, *marks) for folder in folders]
+        codes = []
+        for folder, run in zip(folders, runs, strict=True):
+            answer = run.result()
+            typer.echo(f"-- {folder}")
+            typer.echo(answer.stdout)
+            codes.append(answer.returncode)
+    return any(codes)
+
+
+def quiet_pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One pytest run with its words."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
 def run_tests(
     full: Annotated[bool, typer.Option("--full", help="Run everything there is.")] = False,
     only: Annotated[str | None, typer.Option("-k", help="Only tests that match.")] = None,
@@ -33,10 +63,7 @@ def run_tests(
     failed = failures() > 0
     typer.echo("-- unit and stream tests, 100 % branch coverage of pipeline/domain")
     failed |= pytest("-q", *FAST, *COVERAGE) > 0
-    typer.echo("-- integration tests on the embedded broker")
-    marks = [] if full else ["-m", "not full"]
-    failed |= pytest("-q", "tests/integration", *marks) > 0
-    typer.echo("-- guarantees: worker processes killed and stopped at every step")
-    failed |= pytest("-q", "tests/guarantees", *marks) > 0
+    typer.echo("-- integration tests and guarantees, side by side, each on a broker of its own")
+    failed |= side_by_side("tests/integration", "tests/guarantees", full=full)
     if failed:
         raise typer.Exit(1)

@@ -59,6 +59,7 @@ def test_kill_9_with_one_worker(act: ActWorld, points: tuple[str, ...]) -> None:
         heir.close()
 
 
+@pytest.mark.full
 @pytest.mark.timeout(400)
 def test_a_worker_that_was_stopped_with_an_intent_in_hand_sends_nothing_when_it_wakes_up(
     act: ActWorld,
