@@ -30,7 +30,13 @@ FOLDER = Path(".switchboard")
 RATE = 20.0
 ORDINARY_RATE = 2.0
 """Webhooks a second, as `RATE`."""
-STORM_SECONDS = 6.0
+STORM_SECONDS, STORM_MOST = 6.0, 60.0
+"""Seconds of a storm in which nothing is refused, and of one that still has refused too little."""
+STORM_REFUSALS = 3
+STORM_SLOWNESS = 0.3
+"""Seconds that a helpdesk in trouble takes for each call. So all of a worker's calls are on the
+wire when the budget ends, and are refused together before its gate can close."""
+STORM_FILLS = 1.0
 OUTAGE_SECONDS = 20.0
 KILL_ROUNDS = 3
 KILL_PAUSE = 2.0
@@ -184,16 +190,33 @@ async def bad_day(urls: Urls) -> None:
     """A 429 storm at the real budget, then a model that does not answer."""
     async with httpx.AsyncClient() as client:
         await asyncio.sleep(5)
-        await client.put(
-            f"{urls.richpanel}/_sandbox/budget", json={"limit": REAL_BUDGET, "window": WINDOW}
-        )
-        await asyncio.sleep(STORM_SECONDS)
-        await client.put(
-            f"{urls.richpanel}/_sandbox/budget", json={"limit": BUDGET, "window": WINDOW}
-        )
+        await storm(client, urls.richpanel)
         await client.put(
             f"{urls.openai}/_sandbox/faults", json=[{"kind": "hang", "for_s": OUTAGE_SECONDS}]
         )
+
+
+async def storm(client: httpx.AsyncClient, desk: str) -> None:
+    """The helpdesk gets slow and then holds to its real budget, until it has refused several."""
+    slow = {"kind": "delay", "delay_s": STORM_SLOWNESS}
+    before = await refused(client, desk)
+    await client.put(f"{desk}/_sandbox/faults", json=[slow])
+    await asyncio.sleep(STORM_FILLS)
+    await client.put(f"{desk}/_sandbox/budget", json={"limit": REAL_BUDGET, "window": WINDOW})
+    began, count = time.monotonic(), 0
+    while count < STORM_REFUSALS:
+        await asyncio.sleep(0.2)
+        count = await refused(client, desk) - before
+        if time.monotonic() - began > (STORM_MOST if count else STORM_SECONDS):
+            break
+    await client.put(f"{desk}/_sandbox/budget", json={"limit": BUDGET, "window": WINDOW})
+    await client.delete(f"{desk}/_sandbox/faults")
+
+
+async def refused(client: httpx.AsyncClient, desk: str) -> int:
+    """Requests that the fake helpdesk has answered with 429."""
+    answers: dict[str, int] = (await client.get(f"{desk}/_sandbox/stats")).json()["requests"]
+    return answers.get("429", 0)
 
 
 async def kills(env: Environment) -> None:
