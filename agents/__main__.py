@@ -38,7 +38,7 @@ from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
-from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.settings import Settings, SettingsError, listening, load_settings
 from pipeline.stream import admin, startup
 from pipeline.stream.expiry import keep_expiring
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -180,23 +180,20 @@ async def run(name: str, settings: Settings) -> int:
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
         return EXIT_CONFIG
+    bound = listening(settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if name == parking.NAME:
-        await parking.serve_parking(settings, stop, lambda url: _say_ready(name, url))
+        await parking.serve_parking(settings, bound, stop, lambda url: _say_ready(name, url))
         return 0
     stage, routes = BUILDERS[name](settings)
     refusals = startup.problems(stage.app)
     if refusals:
         sys.stderr.write("this worker must not start:\n  " + "\n  ".join(refusals) + "\n")
         return EXIT_CONFIG
-    server = StatusServer(
-        {**status_routes(lambda: stage.app.is_ready), **routes},
-        host=settings.host,
-        port=settings.port,
-    )
-    serving = asyncio.create_task(server.serve())
+    server = StatusServer({**status_routes(lambda: stage.app.is_ready), **routes})
+    serving = asyncio.create_task(server.serve([bound]))
     await stage.follower.start()
     await _first(stop.wait(), stage.follower.wait_known())
     await sweep(stage.control, stage.follower)

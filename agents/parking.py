@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 
@@ -17,9 +18,9 @@ NAME = "parking"
 
 
 async def serve_parking(
-    settings: Settings, stop: asyncio.Event, on_ready: Callable[[str], None]
+    settings: Settings, bound: socket.socket, stop: asyncio.Event, on_ready: Callable[[str], None]
 ) -> None:
-    """Works until `stop` is set; `on_ready` is told the address of the HTTP side.
+    """Works until `stop` is set and serves HTTP on `bound`; `on_ready` is told the address of the HTTP side.
 
     Crashes where only a fresh start mends it.
     """
@@ -36,10 +37,8 @@ async def serve_parking(
         now=time.time,
         on_brought_back=telemetry.STAGE_RECORDS.labels(NAME).inc,
     )
-    server = StatusServer(
-        status_routes(lambda: scheduler.is_ready), host=settings.host, port=settings.port
-    )
-    serving = asyncio.create_task(server.serve())
+    server = StatusServer(status_routes(lambda: scheduler.is_ready))
+    serving = asyncio.create_task(server.serve([bound]))
     working = asyncio.create_task(scheduler.run())
     working.add_done_callback(_crash_on_failure)
     while not ((scheduler.is_ready and server.started) or stop.is_set()):  # noqa: ASYNC110 - no event

@@ -56,11 +56,9 @@ def status_app(routes: Mapping[str, Route]) -> Callable[..., Awaitable[None]]:
 class StatusServer(uvicorn.Server):
     """Uvicorn without signal handlers: the stage's own decide when to stop."""
 
-    def __init__(self, routes: Mapping[str, Route], *, host: str, port: int) -> None:
+    def __init__(self, routes: Mapping[str, Route]) -> None:
         config = uvicorn.Config(
             status_app(routes),
-            host=host,
-            port=port,
             log_config=None,
             access_log=False,
             lifespan="off",

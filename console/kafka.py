@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,8 @@ def status(folder: Folder = FOLDER) -> None:
     """Tell whether the broker runs and where; exit 1 when it does not."""
     said = ask("status", "--folder", str(folder))
     if not said["running"]:
-        typer.echo("Kafka does not run: ./switchboard kafka start")
+        where = "" if folder == FOLDER else f" --folder {shlex.quote(str(folder))}"
+        typer.echo(f"Kafka does not run: ./switchboard kafka start{where}")
         raise typer.Exit(1)
     pids = ", ".join(map(str, said["pids"]))
     typer.echo(f"Kafka runs at {said['bootstrap'] or '(still starting)'} (pid {pids})")

@@ -24,7 +24,7 @@ from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
 from pipeline import topics
 from pipeline.control import follow
-from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.settings import Settings, SettingsError, listening, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
 from pipeline.stream.producer import Producer
@@ -77,6 +77,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
         return EXIT_CONFIG
+    bound = listening(settings)
     producer = Producer(
         settings.bootstrap_servers,
         client_id="switchboard-ingress",
@@ -108,8 +109,6 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     server = _Server(
         uvicorn.Config(
             Server(webhooks, is_ready=lambda: producer.is_connected),
-            host=settings.host,
-            port=settings.port,
             http=Connection,
             log_config=None,
             access_log=False,
@@ -124,7 +123,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     await follower.start()
     watch = asyncio.create_task(_watch(producer, server))
-    await server.serve()
+    await server.serve([bound])
     watch.cancel()
     await follower.stop()
     await producer.close()

@@ -7,6 +7,8 @@ Secrets are masked in ``repr``. Defaults come from DOMAIN facts of the first ten
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -137,6 +139,27 @@ class Settings(BaseSettings):
     def our_share(self) -> float:
         """The part of each vendor's budget that is automation's."""
         return 1 - self.vendor_kept_share
+
+
+def listening(settings: Settings) -> socket.socket:
+    """A socket bound to `host` and `port`, for this process's HTTP server.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    # A port of a process that has just ended counts as free.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            f"SWITCHBOARD_PORT: cannot listen on {settings.host}:{settings.port} "
+            f"({os.strerror(error.errno) if error.errno else 'unknown host'}): end what listens "
+            "there, or set SWITCHBOARD_PORT to another port, 0 for any free one"
+        ) from None
+    return bound
 
 
 def load_settings() -> Settings:

@@ -14,6 +14,7 @@ from agents import parking
 from agents.__main__ import BUILDERS
 from agents.status import status_routes
 from pipeline.settings import Settings
+from sandbox.kafka_jars import KAFKA_VERSION
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -35,6 +36,18 @@ def test_every_command_is_a_module_of_ours(name: str) -> None:
     assert importlib.util.find_spec(f"{module}.__main__") is not None
     if module == "agents":
         assert arguments == [name]
+
+
+def test_the_broker_is_of_the_version_that_everything_is_tested_on() -> None:
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+
+
+@pytest.mark.parametrize(
+    "name", ["WEBHOOK_TOKENS", "WEBHOOK_HMAC_SECRETS", "BOT_AGENT_ID", "RICHPANEL_KEY"]
+)
+def test_what_only_the_operator_knows_comes_from_outside(name: str) -> None:
+    value = COMPOSE["x-switchboard"]["environment"][f"SWITCHBOARD_{name}"]
+    assert value is None or f"SWITCHBOARD_{name}:-" in value
 
 
 @pytest.mark.parametrize("name", OURS)

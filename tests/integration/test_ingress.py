@@ -246,3 +246,20 @@ def test_a_wrong_set_up_refuses_to_start_and_says_what_mends_it(
     code, text = refused_start("127.0.0.1:1")
     assert code == 70  # it may come: a supervisor tries again
     assert "./switchboard kafka start" in text
+
+
+@pytest.mark.parametrize("module", [("ingress",), ("agents", "dedup"), ("agents", "parking")])
+def test_a_taken_port_ends_a_process_with_one_line(
+    own_broker: tuple[EmbeddedKafka, Broker], module: tuple[str, ...], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        data = {"SWITCHBOARD_PORT": port, "SWITCHBOARD_DATA_DIR": str(tmp_path)}
+        answer = subprocess.run(
+            [sys.executable, "-m", *module],
+            cwd=ROOT, env=environment(own_broker[1].bootstrap, **data), capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert answer.returncode == 78
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith(f"error: SWITCHBOARD_PORT: cannot listen on 127.0.0.1:{port}")
