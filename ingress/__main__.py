@@ -117,6 +117,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE,
             limit_concurrency=2000,
+            proxy_headers=False,  # nothing here asks who sent it but by signature
         )
     )
     for number in (signal.SIGTERM, signal.SIGINT):
