@@ -3,8 +3,8 @@
 An attempt is noted with the group's committed offset *before* the first record behind that offset
 is handed out, so even a process that is killed by its own memory has counted. Any commit that
 moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
-at once; in the end the head of the partition stands alone, and when it kills again it is the
-culprit and goes to the dead letters. A partition that is given up in order takes its attempt back.
+at once; in the end the head of one partition stands alone in the whole process, and when it kills
+again it is the culprit and goes to the dead letters. A partition that is given up in order takes its attempt back.
 
 Weakness: a process that somebody else kills five times at the same record looks the same.
 """
@@ -18,8 +18,9 @@ POISON_AFTER = 5
 """Deaths at one record before it is a dead letter (RELIABILITY R3)."""
 AT_ONCE = (None, None, 64, 8, 1)
 """Records in hand at once after so many deaths; None is no limit. Two deaths may be bad luck."""
-SUSPECTS = 500
-"""Records behind the offset that may have been in hand at a death; past them all are cleared."""
+SUSPECTS = 8000
+"""Records behind the offset that may have been in hand at a death, two full fetches; past them all
+are cleared."""
 
 _NOTE = re.compile(r"deaths=(\d+) until=(\d+)")
 

@@ -80,6 +80,7 @@ class Assignment:
         self._idle.set()
         self._gap_at: int | None = None
         self._must_seek = False
+        self._is_burying = False
 
     def begin(self, position: int, found: Suspicion) -> None:
         """Starts at the committed offset, with what its note says."""
@@ -129,7 +130,10 @@ class Assignment:
         """Whether enough is in hand that the next fetch leaves this partition out."""
         self._forget_finished()
         pending = self.watermark.pending
-        if self._bytes >= IN_HAND_BYTES or (pending and self.at_once is not None):
+        if not pending:
+            self._is_burying = False
+        is_watched = self._is_burying or self.at_once is not None
+        if self._bytes >= IN_HAND_BYTES or (pending and is_watched):
             return True
         return len(self._batches) >= IN_HAND_BATCHES and pending >= IN_HAND_RECORDS
 
@@ -168,9 +172,24 @@ class Assignment:
             self.noted = self.found.counted(position)
         return position, self.noted.note()
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the next record must be the only one in the whole process."""
+        return self.at_once == 1
+
+    def forget_past(self) -> None:
+        """Ends the suspicion once every suspect is past; what follows is noted anew."""
+        if self.noted is not None and self.found.at_once is not None and self.at_once is None:
+            self.clear()
+
+    def clear(self) -> None:
+        """Nothing that is left is suspected."""
+        self.found, self.noted = Suspicion(), None
+
     def absolve(self) -> None:
-        """The poison is buried; what follows is handled like any other."""
-        self.found = self.noted = Suspicion()
+        """The poison is on its way to the dead letters; nothing follows before it is there."""
+        self.clear()
+        self._is_burying = True
 
     def note_at(self, offset: int) -> str:
         """The note that a commit of `offset` carries."""

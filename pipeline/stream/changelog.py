@@ -221,7 +221,11 @@ class Changelog(ChangelogReader):
         if not answers or answers[0][0] is not None:
             code = answers[0][0].name() if answers and answers[0][0] else "_TIMED_OUT"
             raise RestoreError(f"{self._topic}[{self._partition}]: {code}")
-        self._epoch, self._end = epoch, answers[0][1] + 1
+        self._end = answers[0][1] + 1
+        # Whoever came first named it: another worker may have begun it at the same time.
+        self._epoch = self._read_epoch()
+        if self._epoch is None:
+            raise RestoreError(f"{self._topic}[{self._partition}]: its first record is no epoch")
 
     def read(self, position: int) -> Iterator[Slab]:
         """Slabs from `position` to the end."""

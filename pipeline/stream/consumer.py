@@ -84,7 +84,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _assign(self, tp: TP, generation: int) -> Assignment:
         assignment = Assignment(tp.topic, tp.partition, generation, None)
         assignment.on_progress = self._room.set
-        assignment.take_back = lambda: self._take_back([tp])
+        # Of all of them: the process ends for all, whichever met the trouble first.
+        assignment.take_back = lambda: self._take_back(list(self._assignments))
         return assignment
 
     @property
@@ -100,8 +101,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if one.reached is not None and self.app.is_open(tp.partition)
         }
         ends = await self.highwaters(*mine) if mine else {}
+        # Records in hand without a turn wait for the others of this process: that is no standstill.
+        is_idle = all(one.is_idle for one in mine.values())
         return {
-            tp: Sight(one.reached or 0, ends.get(tp, 0), one.is_idle) for tp, one in mine.items()
+            tp: Sight(
+                one.reached or 0,
+                ends.get(tp, 0),
+                is_idle if one.watermark.pending else one.is_idle,
+            )
+            for tp, one in mine.items()
         }
 
     async def perform_seek(self) -> None:
@@ -125,8 +133,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             offset = committed.get(tp)
             if offset is not None and offset < 0:
                 offset = None
+            if offset is not None and offset < earliest[tp]:
+                log.error(
+                    "records were removed before they were read",
+                    extra={"fields": {"topic": tp.topic, "partition": tp.partition,
+                                      "records": earliest[tp] - offset}},
+                )  # fmt: skip
             self._assignments[tp].begin(
-                earliest[tp] if offset is None else offset,
+                earliest[tp] if offset is None else max(offset, earliest[tp]),
                 Suspicion.parse(notes.get((tp.topic, tp.partition))),
             )
             self._committed_offset[tp] = offset
@@ -207,6 +221,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         closed = {tp for tp in self._assignments if not self.app.is_open(tp.partition)}
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
         wanted = set(self._get_active_partitions()) - full - closed
+        suspect = min((tp for tp in wanted if self._assignments[tp].is_suspect), default=None)
+        if suspect is not None:
+            others = self._assignments.values()
+            wanted = set() if any(one.watermark.pending for one in others) else {suspect}
         if not wanted:
             self._room.clear()
             await self.wait_first(self._room.wait(), timeout=_POLL_SOON if closed else _POLL)
@@ -215,12 +233,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             wanted, _POLL_SOON if full or closed else _POLL
         )
         await asyncio.sleep(0)
+        if suspect is not None and not records:
+            # Nothing is left that could have been in hand at the last death.
+            self._assignments[suspect].clear()
         return records or {}
 
     async def _hand_out(self, fetched: Mapping[TP, Sequence[Record]]) -> None:
         runs = {TP(key.topic, key.partition): records for key, records in fetched.items()}
         # The generation that takes over starts at the committed offset and sees the others again.
         mine = {tp: self._assignments[tp] for tp in runs if self._may_hand_out(tp)}
+        for one in mine.values():
+            one.forget_past()
         notes = {tp: one.count() for tp, one in mine.items() if one.must_note}
         if notes and not await self._thread.note(notes):
             return

@@ -19,7 +19,6 @@ IN_A_ROW = 10
 
 NOBODYS_FAULT = (
     OSError,
-    MemoryError,
     RestoreError,
     Refused,
     Overtaken,
@@ -27,6 +26,15 @@ NOBODYS_FAULT = (
     CorruptStoreError,
     StoodStill,
 )
+
+
+def is_nobodys_fault(error: BaseException) -> bool:
+    """Whether it is trouble with the broker, the disk or a table, whatever record met it."""
+    if isinstance(error, DeliveryError):
+        return error.failure is not Failure.TOO_LARGE
+    # rocksdict raises bare `Exception`s.
+    return isinstance(error, NOBODYS_FAULT) or type(error) is Exception
+
 
 Bury = Callable[[Record, str], Sequence[Outgoing]]
 """What a buried record comes to: its dead letter and whatever else its stage writes of it."""
@@ -86,10 +94,9 @@ class DeadLetters:
         Trouble with the broker, the disk or memory is nobody's event, and an error that meets ten
         records in a row is the code's: burying a whole topic would be worse than standing still.
         """
-        if isinstance(error, DeliveryError):
-            return "too_large" if error.failure is Failure.TOO_LARGE else None
-        # rocksdict raises bare `Exception`s.
-        if isinstance(error, NOBODYS_FAULT) or type(error) is Exception:
+        if isinstance(error, DeliveryError) and error.failure is Failure.TOO_LARGE:
+            return "too_large"
+        if is_nobodys_fault(error) or isinstance(error, MemoryError):
             return None
         if not isinstance(error, Exception) or self._in_a_row >= IN_A_ROW:
             return None

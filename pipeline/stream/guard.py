@@ -13,8 +13,6 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from pipeline.stream.producer import DeliveryError, Failure
-
 log = logging.getLogger(__name__)
 
 EXIT_CRASH = 70
@@ -55,11 +53,10 @@ class HasAttempt(Protocol):
     def take_back(self) -> Callable[[], Awaitable[None]]: ...  # noqa: D102
 
 
-async def give_up(work: HasAttempt, error: BaseException) -> None:
-    """Before a crash that is not the event's fault: its attempt counts for nothing.
+async def give_up(work: HasAttempt) -> None:
+    """Before a crash that is no event's fault: this attempt counts for nothing.
 
     Best effort and short: where the broker is away it cannot be said, and the count stays.
     """
-    if isinstance(error, DeliveryError) and error.failure is not Failure.TOO_LARGE:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(work.take_back(), TAKE_BACK)
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(work.take_back(), TAKE_BACK)

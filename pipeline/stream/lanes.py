@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
-from pipeline.stream.dead_letter import DeadLetters
+from pipeline.stream.dead_letter import DeadLetters, is_nobodys_fault
 from pipeline.stream.guard import Crash, give_up
 
 T = TypeVar("T")
@@ -80,9 +80,10 @@ class Lanes(Generic[T]):
         waiting = self._lanes[lane]
         try:
             await self._work(waiting[0])
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
+        except BaseException as error:
+            mine = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and mine is not None and mine.cancelling():
+                raise
             self._on_crash("lane", error)
             return
         waiting.popleft()
@@ -157,7 +158,8 @@ class _Records:
             except AssignmentEnded:
                 return
             except BaseException as error:
-                await give_up(assignment, error)
+                if is_nobodys_fault(error):
+                    await give_up(assignment)
                 raise
             assignment.finish(record.offset)
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.stream.changelog import ChangelogReader
+from pipeline.stream.guard import crash
 from pipeline.stream.partition import Partition, Put
 from pipeline.stream.producer import Changes, Outgoing, Sender
 from pipeline.stream.restore import OnProgress, Restore, log_progress
@@ -41,7 +42,7 @@ class DurableTable:
         retention: float | None = None,
         new_epoch: Callable[[], str] = lambda: uuid.uuid4().hex,
         on_progress: OnProgress = log_progress,
-        on_failure: Callable[[BaseException], None] = lambda _: None,
+        on_failure: Callable[[BaseException], None] = lambda error: crash("table", error),
     ) -> None:
         self.name = name
         self.changelog = changelog

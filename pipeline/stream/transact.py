@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 
 from pipeline.stream.batch import Batch
-from pipeline.stream.dead_letter import DeadLetters
+from pipeline.stream.dead_letter import DeadLetters, is_nobodys_fault
 from pipeline.stream.guard import Crash, give_up
 from pipeline.stream.lanes import Lanes
 from pipeline.stream.producer import Outgoing, Sender
@@ -67,7 +67,8 @@ class _Transactions:
             try:
                 await self._handle(batch)
             except BaseException as error:
-                await give_up(batch.assignment, error)
+                if is_nobodys_fault(error):
+                    await give_up(batch.assignment)
                 raise
 
     async def _handle(self, batch: Batch) -> None:

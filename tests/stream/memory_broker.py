@@ -113,6 +113,7 @@ class MemoryBroker:
             folder=folder,
             open_changelog=self.reader,
             retention=retention,
+            on_failure=lambda _: None,
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from pipeline.stream.attempts import SUSPECTS, Suspicion
 from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, AssignmentEnded
 from tests.stream.memory_broker import FakeRecord
 
@@ -85,3 +86,54 @@ def test_one_large_fetch_leaves_room_for_a_second_and_no_third() -> None:
     for offset in range(4000):
         mine.finish(offset)
     assert is_full(mine) is False
+
+
+def must_note(mine: Assignment) -> bool:
+    return mine.must_note
+
+
+def suspected(deaths: int) -> Assignment:
+    mine = Assignment("source", 0, 1, None)
+    mine.begin(0, Suspicion(deaths, SUSPECTS))
+    return mine
+
+
+def test_under_suspicion_few_are_handed_out_and_the_rest_is_asked_for_again() -> None:
+    mine = suspected(3)
+    assert mine.must_note
+    mine.count()
+    assert len(mine.take(run_of(*range(20)))) == 8
+    assert mine.must_seek
+    assert is_full(mine)
+
+
+def test_the_last_suspect_stands_alone_and_then_it_is_buried_unread() -> None:
+    assert suspected(4).is_suspect
+    mine = suspected(5)
+    assert mine.is_poisoned
+    assert not must_note(mine)
+    assert [record.offset for record in mine.take(run_of(0, 1, 2))] == [0]
+    mine.absolve()
+    # What follows waits until the burial is durable, and is then noted like any first record.
+    assert is_full(mine)
+    assert mine.note_at(1) == ""
+    mine.finish(0)
+    assert not is_full(mine)
+    assert mine.must_note
+    assert mine.count() == (1, Suspicion(1, 1 + SUSPECTS).note())
+
+
+def test_past_the_last_suspect_the_next_record_is_noted_anew() -> None:
+    mine = suspected(2)
+    mine.count()
+    mine.position = SUSPECTS
+    mine.forget_past()
+    assert mine.must_note
+    assert mine.count() == (SUSPECTS, Suspicion(1, 2 * SUSPECTS).note())
+
+
+def test_an_attempt_that_counts_for_nothing_leaves_the_note_as_it_was_found() -> None:
+    mine = suspected(2)
+    mine.count()
+    assert mine.without_attempt() == (0, Suspicion(2, SUSPECTS).note())
+    assert Assignment("source", 0, 1, 0).without_attempt() is None

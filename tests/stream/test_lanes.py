@@ -238,7 +238,11 @@ def test_trouble_with_the_broker_is_no_records_fault() -> None:
 
 
 def test_trouble_with_the_disk_is_no_records_fault() -> None:
-    assert crashes_on(OSError(28, "no space"))[:2] == (["OSError"], [])
+    assert crashes_on(OSError(28, "no space")) == (["OSError"], [], ["one"])
+
+
+def test_memory_may_be_the_records_fault_and_its_attempt_counts() -> None:
+    assert crashes_on(MemoryError()) == (["MemoryError"], [], [])
 
 
 def test_a_record_too_large_for_the_broker_is_buried() -> None:
