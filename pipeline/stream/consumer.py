@@ -234,9 +234,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
         await asyncio.sleep(0)
         if suspect is not None and not records:
-            # Nothing is left that could have been in hand at the last death.
-            self._assignments[suspect].clear()
+            self._clear_at_the_end(suspect)
         return records or {}
+
+    def _clear_at_the_end(self, suspect: TP) -> None:
+        """Nothing is left that could have been in hand at the last death."""
+        mine, end = self._assignments.get(suspect), self.highwater(suspect)
+        if mine is not None and end is not None and (mine.position or 0) >= end:
+            mine.clear()
 
     async def _hand_out(self, fetched: Mapping[TP, Sequence[Record]]) -> None:
         runs = {TP(key.topic, key.partition): records for key, records in fetched.items()}
