@@ -11,6 +11,9 @@ from tests.guarantees.lab import Lab
 
 pytestmark = pytest.mark.integration
 
+ATTEMPTS = 20
+"""Upper bound for what a stock worker loses only when its commit meets a slow producer."""
+
 
 def as_json(ident: str) -> str:
     return f'{{"id": "{ident}"}}'
@@ -146,7 +149,20 @@ def test_l7_ours_loses_nothing_in_flight_at_sigterm(lab: Lab, ends_first: bool) 
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 def test_l8_stock_commits_events_whose_table_writes_are_not_durable(lab: Lab) -> None:
+    for attempt in range(ATTEMPTS):
+        own = Lab(lab.bootstrap, f"{lab.name}-{attempt}", lab.folder / str(attempt))
+        try:
+            if slow_producer_is_overtaken(own):
+                return
+        finally:
+            own.close()
+    pytest.fail(f"{ATTEMPTS} times no commit overtook the producer")
+
+
+def slow_producer_is_overtaken(lab: Lab) -> bool:
+    """Whether more events are committed than rows are durable, when the worker is killed."""
     lab.make_all()
     settings = '{"producer_linger": 2.0, "producer_max_batch_size": 1024}'
     worker = lab.start("stock", "put", SETTINGS=settings)
@@ -154,12 +170,13 @@ def test_l8_stock_commits_events_whose_table_writes_are_not_durable(lab: Lab) ->
     lab.until("something is committed", lambda: lab.committed() > 0)
     worker.kill()
     committed, durable = lab.committed(), len(lab.rows())
-    assert durable < committed, (durable, committed)
+    print(f"committed {committed}, durable {durable}")
+    return durable < committed
 
 
 def test_l8_ours_commits_only_what_is_durable(lab: Lab) -> None:
     lab.make_all()
-    worker = lab.start("durable", "dedup", INSTANCE="a", LINGER="2")
+    worker = lab.start("durable", "dedup", INSTANCE="a", LINGER="0.5")
     lab.send(*(f"e{number}" for number in range(500)))
     lab.until("something is committed", lambda: lab.committed() > 0)
     worker.kill()

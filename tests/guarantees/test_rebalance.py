@@ -52,7 +52,7 @@ LONG = [pytest.mark.full, pytest.mark.timeout(900)]
 @pytest.mark.parametrize(
     ("scene", "seconds", "every"),
     [
-        ("dedup", 24, 6),
+        ("dedup", 20, 5),
         pytest.param("dedup", 300, 10, marks=LONG),
         pytest.param("forward", 300, 10, marks=LONG),
     ],

@@ -72,6 +72,7 @@ def test_l14_ours_ends_before_it_writes_as_a_zombie(lab: Lab) -> None:
     assert {entry["worker"] for entry in lab.journal("ended")} == {"second"}
 
 
+@pytest.mark.full
 def test_l14_ours_writes_no_table_row_as_a_zombie(lab: Lab) -> None:
     lab.make_all()
     lab.hold("decided-first")
