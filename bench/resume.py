@@ -105,8 +105,8 @@ def run(kafka: Broker, contestant: Contestant, keys: int, turn: int) -> Round:
 def old_rows(keys: int) -> Iterator[tuple[bytes, bytes]]:
     """What the table knows already: JSON strings, which every contestant can read."""
     for number in range(keys):
-        key = b"old-%012d" % number
-        yield key, b'"%s"' % key.ljust(98, b".")
+        key = b'"old-%012d"' % number
+        yield key, key[:-1].ljust(99, b".") + b'"'
 
 
 class Trickle:
@@ -117,7 +117,12 @@ class Trickle:
         self._sent = 0
         self._stopping = threading.Event()
         self._producer = confluent_kafka.Producer(
-            {"bootstrap.servers": kafka.address, "acks": "all", "partitioner": "murmur2_random"}
+            {
+                "bootstrap.servers": kafka.address,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "log_level": 0,
+            }
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
