@@ -176,7 +176,7 @@ def test_a_template_is_switched_off_and_a_stranger_is_refused(system: System) ->
 def test_who_has_not_confirmed_is_named_and_confirms_when_it_is_back(system: System) -> None:
     system.bring("route_only")
     with system.paused("act"):
-        said = system.run("panic", "--patience", "2", exits=3)
+        said = system.run("panic", "--patience", "1", exits=3)
         assert "NOT CONFIRMED" in said
         assert "act-0" in said
         assert "dedup-0" not in said
