@@ -219,7 +219,8 @@ class ActWorld:
             {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"}
         )
         key = request.conversation_id.encode()
-        producer.produce(topics.REQUESTED.name, request.to_bytes(), key)
+        headers = [("sb-ingress-id", request.ingress_id.encode())]
+        producer.produce(topics.REQUESTED.name, request.to_bytes(), key, headers=headers)
         assert producer.flush(10) == 0
 
     def audits(self, ticket_id: str) -> list[Audit]:
