@@ -67,10 +67,15 @@ class Worker:
         self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
+        """Ends it in order: deaths without a commit between them would make a poison event."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
