@@ -6,7 +6,7 @@ moves takes the note away. While deaths repeat without progress, ever fewer reco
 at once; in the end the head of one partition stands alone in the whole process, and when it kills
 again it is the culprit and goes to the dead letters. A partition that is given up in order takes its attempt back.
 
-Weakness: a process that somebody else kills five times at the same record looks the same.
+Weakness: a record at which somebody else kills twice while it stands alone looks the same.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 POISON_AFTER = 5
 """Deaths at one record before it is a dead letter (RELIABILITY R3)."""
-AT_ONCE = (None, None, 64, 8, 1)
-"""Records in hand at once after so many deaths; None is no limit. Two deaths may be bad luck."""
+AT_ONCE = (None, None, 64, 1, 1)
+"""Records in hand at once after so many deaths; None is no limit. Two deaths may be bad luck, and
+whoever was alone at a death is tried once more: if it passes, somebody else had killed."""
 SUSPECTS = 8000
 """Records behind the offset that may have been in hand at a death, two full fetches; past them all
 are cleared."""
@@ -42,6 +43,12 @@ class Suspicion:
         """The text that goes with the committed offset; empty when nothing is suspected."""
         return f"deaths={self.deaths} until={self.until}" if self.deaths else ""
 
+    def at_start(self, position: int) -> Suspicion:
+        """What the next process makes of it: a record that was alone is the only suspect left."""
+        if self.deaths == POISON_AFTER - 1:
+            return Suspicion(self.deaths, position + 1)
+        return self
+
     @property
     def is_poison(self) -> bool:
         """Whether the head of the partition is to be buried unread."""
@@ -54,7 +61,8 @@ class Suspicion:
 
     def counted(self, position: int) -> Suspicion:
         """One attempt more, with `position` at the head."""
-        return Suspicion(self.deaths + 1, max(self.until, position + SUSPECTS))
+        until = self.until if self.at_once == 1 else position + SUSPECTS
+        return Suspicion(self.deaths + 1, max(self.until, until))
 
     def at(self, offset: int) -> Suspicion:
         """What is left of it once everything below `offset` is done.

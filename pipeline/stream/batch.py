@@ -85,7 +85,7 @@ class Assignment:
     def begin(self, position: int, found: Suspicion) -> None:
         """Starts at the committed offset, with what its note says."""
         self.position = self._start = position
-        self.found = found
+        self.found = found.at_start(position)
 
     # -- handing out --------------------------------------------------------------------------
 

@@ -99,10 +99,10 @@ def suspected(deaths: int) -> Assignment:
 
 
 def test_under_suspicion_few_are_handed_out_and_the_rest_is_asked_for_again() -> None:
-    mine = suspected(3)
+    mine = suspected(2)
     assert mine.must_note
     mine.count()
-    assert len(mine.take(run_of(*range(20)))) == 8
+    assert len(mine.take(run_of(*range(100)))) == 64
     assert mine.must_seek
     assert is_full(mine)
 

@@ -41,8 +41,8 @@ def deaths_until_buried(culprit: int, batch: int, length: int) -> tuple[int, lis
     """
     committed, note, deaths, buried = 0, Suspicion(), 0, []
     while committed < length:
-        found = note
         position = committed
+        found = note.at_start(position)
         if found.is_poison:
             buried.append(position)
             committed, note = position + 1, Suspicion()
@@ -55,6 +55,8 @@ def deaths_until_buried(culprit: int, batch: int, length: int) -> tuple[int, lis
                 break
             position = committed = end
             note = note.at(position)
+            if note == Suspicion():  # past every suspect: what follows is noted anew
+                found, note = note, note.counted(position)
         assert deaths < 100
     return deaths, buried
 
@@ -65,3 +67,12 @@ def test_the_culprit_alone_is_buried_and_takes_few_lives(culprit: int, batch: in
     assert buried == [culprit]
     # One or two more where the first, unlimited fetches made progress before they met it.
     assert deaths <= POISON_AFTER + 1
+
+
+def test_a_record_that_was_alone_at_a_death_and_then_passes_is_innocent() -> None:
+    alone = Suspicion(3, SUSPECTS).counted(10)
+    again = alone.at_start(10)
+    assert (again.at_once, again.is_poison) == (1, False)
+    # Tried once more: passing ends the suspicion, dying again does not.
+    assert again.counted(10).at(11) == Suspicion()
+    assert again.counted(10).is_poison
