@@ -216,7 +216,7 @@ async def run(name: str, settings: Settings) -> int:
     await stage.follower.stop()
     await stage.producer.close()
     await stage.table.close()
-    server.should_exit = True
+    server.stop()
     await serving
     return code
 

@@ -48,7 +48,7 @@ async def serve_parking(
     scheduler.stop()
     await working
     await producer.close()
-    server.should_exit = True
+    server.stop()
     await serving
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +10,7 @@ import orjson
 import uvicorn
 
 from pipeline import telemetry
+from pipeline.http_server import HttpServer
 
 Answer = tuple[int, str, bytes]
 Route = Callable[[Mapping[str, str]], Answer]
@@ -53,8 +53,8 @@ def status_app(routes: Mapping[str, Route]) -> Callable[..., Awaitable[None]]:
     return app
 
 
-class StatusServer(uvicorn.Server):
-    """Uvicorn without signal handlers: the stage's own decide when to stop."""
+class StatusServer(HttpServer):
+    """The HTTP side of one stage."""
 
     def __init__(self, routes: Mapping[str, Route]) -> None:
         config = uvicorn.Config(
@@ -64,14 +64,3 @@ class StatusServer(uvicorn.Server):
             lifespan="off",
         )
         super().__init__(config)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none: see the class."""
-        yield
-
-    @property
-    def url(self) -> str:
-        """Where it listens, once started."""
-        address = self.servers[0].sockets[0].getsockname()
-        return f"http://{address[0]}:{address[1]}"

@@ -10,40 +10,29 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import orjson
 import uvicorn
 
 from console.api import ControlApi
 from console.operating import operating
+from pipeline.http_server import HttpServer
 from pipeline.settings import Settings, SettingsError, load_settings
 from pipeline.telemetry import configure_logging
 
 GRACE = 10
 
 
-class Server(uvicorn.Server):
-    """Uvicorn that says where it listens, and ends when told to without raising the signal again."""
+class ControlServer(HttpServer):
+    """Says where it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, then prints the line."""
         await super().startup(sockets)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            line = {"ready": True, "url": f"http://{host}:{port}"}
+            line = {"ready": True, "url": self.url}
             sys.stdout.write(orjson.dumps(line).decode() + "\n")
             sys.stdout.flush()
-
-    def stop(self) -> None:
-        """Stops accepting and finishes what was accepted."""
-        self.should_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none: `stop` ends it."""
-        yield
 
 
 def serve() -> None:
@@ -72,7 +61,7 @@ async def run(settings: Settings, tokens: dict[str, str]) -> None:
     """Serves until SIGTERM or SIGINT."""
     async with operating(settings.bootstrap_servers) as operator:
         await operator.known()
-        server = Server(
+        server = ControlServer(
             uvicorn.Config(
                 ControlApi(operator, tokens).app(),
                 host=settings.host,

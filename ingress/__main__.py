@@ -12,8 +12,6 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import orjson
 import uvicorn
@@ -24,6 +22,7 @@ from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
 from pipeline import topics
 from pipeline.control import follow
+from pipeline.http_server import HttpServer
 from pipeline.settings import Settings, SettingsError, listening, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -106,7 +105,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         monotonic=time.monotonic,
         new_id=lambda: os.urandom(16).hex(),
     )
-    server = _Server(
+    server = HttpServer(
         uvicorn.Config(
             Server(webhooks, is_ready=lambda: producer.is_connected),
             http=Connection,
@@ -131,28 +130,12 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     return 0
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that ends when told to, instead of raising the signal again and dying of it.
-
-    Dying there would skip the flush of what is still on its way to the broker.
-    """
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def stop(self) -> None:
-        """Stops accepting and finishes what was accepted."""
-        self.should_exit = True
-
-
-async def _watch(producer: Producer, server: uvicorn.Server) -> None:
+async def _watch(producer: Producer, server: HttpServer) -> None:
     announced = False
     while True:
         await producer.connect(timeout=READY_CHECK)
         if server.started and not announced and producer.is_connected:
-            host, port = server.servers[0].sockets[0].getsockname()[:2]
-            line = {"ready": True, "url": f"http://{host}:{port}"}
+            line = {"ready": True, "url": server.url}
             sys.stdout.write(orjson.dumps(line).decode() + "\n")
             sys.stdout.flush()
             announced = True

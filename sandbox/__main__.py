@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pipeline.http_server import HttpServer
 from sandbox.faults import App, Fault, Faults
 from sandbox.journal import Journal
 from sandbox.openai import Model
@@ -39,12 +39,6 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = cast("dict[str, Any]", {"sandbox.transport": self.transport})
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Any:
-        yield
 
 
 def with_faults(make: Callable[[list[Route]], App], seed: int) -> App:
@@ -77,7 +71,7 @@ async def serve(asked: argparse.Namespace) -> None:
     shop = Shopify(desk.orders, token=KEY, monotonic=time.monotonic)
     apps = {"richpanel": desk.app, "openai": model.app, "shopify": shop.app}
     servers = {
-        name: _Server(
+        name: HttpServer(
             uvicorn.Config(
                 with_faults(make, asked.seed),
                 host="127.0.0.1",
@@ -104,7 +98,7 @@ async def serve(asked: argparse.Namespace) -> None:
     sys.stdout.flush()
     await stop.wait()
     for server in servers.values():
-        server.should_exit = True
+        server.stop()
     await asyncio.gather(*serving)
 
 

@@ -4,7 +4,8 @@ An attempt is noted with the group's committed offset *before* the first record 
 is handed out, so even a process that is killed by its own memory has counted. Any commit that
 moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
 at once; in the end the head of one partition stands alone in the whole process, and when it kills
-again it is the culprit and goes to the dead letters. A partition that is given up in order takes its attempt back.
+again it is the culprit and goes to the dead letters. A partition that is given up in order takes
+its attempt back.
 
 Weakness: a record at which somebody else kills twice while it stands alone looks the same.
 """

@@ -230,11 +230,11 @@ class Producer:
         try:
             taken = self._kafka.produce_batch(topic, messages, partition, on_delivery)
         except (BufferError, confluent_kafka.KafkaException) as error:
-            batch.fail(_kafka_error(error), len(messages))
+            batch.count(_kafka_error(error), len(messages))
             return
         if taken < len(messages):
             refused = [message["_error"] for message in messages if "_error" in message]
-            batch.fail(refused[0], len(messages) - taken)
+            batch.count(refused[0], len(messages) - taken)
 
     def _produce_one(self, record: Outgoing, partition: int, batch: _Batch) -> None:
         try:
@@ -247,7 +247,7 @@ class Producer:
                 headers=list(record.headers),
             )
         except (BufferError, confluent_kafka.KafkaException) as error:
-            batch.fail(_kafka_error(error), 1)
+            batch.count(_kafka_error(error), 1)
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """Waits for what is in flight, at most `timeout` seconds, and stops the thread."""
@@ -320,7 +320,7 @@ class _Room:
 class _Batch:
     """Counts the acknowledgements of one `send` and wakes it once.
 
-    `record` and `change` are called in the poll thread, `fail` in the loop's: hence the lock.
+    `record` and `change` are called in the poll thread, `count` in the loop's too: hence the lock.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
@@ -334,19 +334,17 @@ class _Batch:
     def record(
         self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message | None
     ) -> None:
-        self._count(error, 1)
+        self.count(error, 1)
 
     def change(
         self, error: confluent_kafka.KafkaError | None, message: confluent_kafka.Message
     ) -> None:
         if error is None:
             self._offset = max(self._offset, message.offset())
-        self._count(error, 1)
+        self.count(error, 1)
 
-    def fail(self, error: confluent_kafka.KafkaError, count: int) -> None:
-        self._count(error, count)
-
-    def _count(self, error: confluent_kafka.KafkaError | None, count: int) -> None:
+    def count(self, error: confluent_kafka.KafkaError | None, count: int) -> None:
+        """Notes the end of `count` records; with `error` they are not written."""
         if error is not None:
             self._error = DeliveryError.of(error)
         with self._lock:
