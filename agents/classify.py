@@ -108,7 +108,7 @@ class Classification:
             ingress_id=ticket.ingress_id,
             event_id=ticket.event_id,
             conversation_hash=conversation_hash(ticket.tenant, ticket.conversation_id),
-            detail=_detail(decision, at - started),
+            detail={**_detail(decision, at - started), "channel": ticket.channel},
             received_at=ticket.received_at,
             at=at,
         )

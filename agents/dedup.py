@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.records import audited, header, ingress_id, letters_of, outgoing
@@ -119,7 +119,10 @@ def records_of(
     came = arrival(record)
 
     def audit(
-        what: str, ticket_id: str | None = None, duplicate_of: str | None = None, **rest: Any
+        what: str,
+        ticket_id: str | None = None,
+        detail: Mapping[str, str] = {},
+        **rest: Any,
     ) -> list[Outgoing]:
         hashed = None if ticket_id is None else conversation_hash(tenant, ticket_id)
         entry = Audit(
@@ -128,8 +131,7 @@ def records_of(
             ingress_id=came.ingress_id,
             conversation_hash=hashed,
             received_at=came.received_at,
-            detail={"seconds": round(seconds, 6)}
-            | ({} if duplicate_of is None else {"duplicate_of": duplicate_of}),
+            detail={"seconds": round(seconds, 6), **detail},
             at=at,
             **rest,
         )
@@ -147,14 +149,15 @@ def records_of(
                 "ignored", ticket_id, event_id=event_id, reason=reason, outcome=Outcome.IGNORED
             )
         case Duplicate():
-            telemetry.DUPLICATES.labels("weak" if verdict.is_weak else "strong").inc()
+            strength = "weak" if verdict.is_weak else "strong"
+            telemetry.DUPLICATES.labels(strength).inc()
             return audit(
                 "duplicated",
                 verdict.ticket_id,
                 event_id=verdict.event_id,
                 reason=verdict.reason,
                 outcome=None if verdict.reason == "producer_retry" else Outcome.DUPLICATE,
-                duplicate_of=verdict.winner,
+                detail={"duplicate_of": verdict.winner, "key_strength": strength},
             )
         case Quarantine(reason=reason):
             kept = Outgoing(

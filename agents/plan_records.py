@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agents.patience import Later, Patience
@@ -86,11 +86,8 @@ class PlanRecords:
     def parked(self, run: Run, later: Later, patience: Patience) -> list[Outgoing]:
         """That a run has ended without an outcome, for now."""
         at = self._now()
-        detail: dict[str, str | int | float | bool] = {
-            "wait": round(later.seconds, 3),
-            "failures": patience.failures,
-        }
-        audit = self._audit(run, "parked", later.code, at).model_copy(update={"detail": detail})
+        detail = {"wait": round(later.seconds, 3), "failures": patience.failures}
+        audit = self._audit(run, "parked", later.code, at, detail=detail)
         return audited([audit], run.record)
 
     def ended(self, run: Run, patience: Patience) -> list[Outgoing]:
@@ -117,7 +114,7 @@ class PlanRecords:
                 )
             )
         steps = [
-            self._audit(run, result.end.value, result.reason, at, action_id=step.action_id)
+            self._audit(run, result.end.value, result.reason, at, step=step)
             for step, result in run.results
             if result.end is not StepEnd.SKIPPED
         ]
@@ -126,7 +123,7 @@ class PlanRecords:
     def _end(self, run: Run, outcome: Outcome, results: list[StepResult], at: float) -> Audit:
         counted = [result for result in results if result.end is not StepEnd.SKIPPED]
         reason = next((each.reason for each in reversed(counted) if each.reason), None)
-        detail: dict[str, str | int | float | bool] = {
+        detail: dict[str, float] = {
             "steps": len(run.request.steps),
             "done": sum(each.end in SUCCESSES for each in results),
         }
@@ -134,9 +131,7 @@ class PlanRecords:
             detail["partial"] = True
         if run.request.released_by is not None:
             detail["released"] = True
-        return self._audit(run, "ended", reason, at, outcome=outcome).model_copy(
-            update={"detail": detail}
-        )
+        return self._audit(run, "ended", reason, at, outcome=outcome, detail=detail)
 
     def _audit(
         self,
@@ -145,8 +140,9 @@ class PlanRecords:
         reason: str | None,
         at: float,
         *,
-        action_id: str | None = None,
+        step: Step | None = None,
         outcome: Outcome | None = None,
+        detail: Mapping[str, float] = {},
     ) -> Audit:
         request = run.request
         return Audit(
@@ -154,11 +150,17 @@ class PlanRecords:
             what=what,
             ingress_id=request.ingress_id,
             event_id=request.event_id,
-            action_id=action_id,
+            action_id=None if step is None else step.action_id,
             conversation_hash=conversation_hash(request.tenant, request.conversation_id),
             outcome=outcome,
             reason=reason,
-            detail={"seconds": round(at - run.began, 6)},
+            detail={
+                "seconds": round(at - run.began, 6),
+                "intent": request.decision.intent,
+                "channel": request.channel,
+                **({} if step is None else {"action": step.kind}),
+                **detail,
+            },
             received_at=request.received_at,
             at=at,
         )

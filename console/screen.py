@@ -31,28 +31,25 @@ def outcome_table(
     urls: Urls, trail: Trail, figures: Mapping[str, Any], restarts: Mapping[str, int]
 ) -> RenderableType:
     """The live screen: outcomes, paths, vendor, latency, addresses."""
-    counts = figures.get("windows", {}).get("counts", {})
-    seconds = figures.get("windows", {}).get("seconds", {}).get("webhook_to_routed", {})
+    windows = figures.get("windows", {})
+    counts = windows.get("counts", {})
+    seconds = windows.get("seconds", {}).get("end_to_end_seconds", {})
     vendor = figures.get("vendor", {})
     withheld = Counter(
         reason for each, reason in trail.reasons.items() if trail.outcomes[each] == "withheld"
     )
-    received = sum(
-        counts.get(f"dedup.{what}", 0)
-        for what in ("accepted", "ignored", "duplicated", "quarantined")
-    )
     few = {
-        "received": received,
-        "duplicates": counts.get("dedup.duplicated", 0),
-        "ignored (own, looped)": counts.get("dedup.ignored", 0),
-        "quarantined": counts.get("dedup.quarantined", 0),
-        "classified by model": counts.get("path.model", 0),
-        "classified by rules": counts.get("path.rules", 0) + counts.get("path.tier0", 0),
-        "default team": counts.get("path.default_team", 0),
-        "routed": counts.get("act.routed", 0),
-        "replied": counts.get("act.replied", 0),
-        "triaged": counts.get("outcome.triaged", 0),
-        "dead letters": counts.get("outcome.dead_lettered", 0),
+        "received": _sum(counts, "received|"),
+        "duplicates": _sum(counts, "received|duplicated"),
+        "ignored (own, looped)": _sum(counts, "received|ignored"),
+        "quarantined": _sum(counts, "received|quarantined"),
+        "classified by model": _sum(counts, "decisions_made|model|"),
+        "classified by rules": _sum(counts, "decisions_made|rules|", "decisions_made|tier0|"),
+        "default team": _sum(counts, "decisions_made|default_team|"),
+        "routed": _sum(counts, "actions|route|routed"),
+        "replied": _sum(counts, "auto_reply_sent|"),
+        "triaged": _sum(counts, "outcomes|triaged"),
+        "dead letters": _sum(counts, "outcomes|dead_lettered"),
         "replies applied twice": vendor.get("double_replies", "?"),
     }
     long = {
@@ -80,6 +77,11 @@ def outcome_table(
         Panel(Group(_pairs(few), _lines(long)), title="Switchboard dev: the last hour"),
         Panel(where, title="Ctrl-C stops all"),
     )
+
+
+def _sum(counts: Mapping[str, int], *beginnings: str) -> int:
+    """How much all series come to whose names begin so."""
+    return sum(count for series, count in counts.items() if series.startswith(beginnings))
 
 
 def _pairs(values: Mapping[str, Any]) -> RenderableType:

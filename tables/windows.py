@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain.windows import WIDTH, Window
+from pipeline.domain.query import WIDTH, Dated
+from pipeline.domain.windows import Window
 from pipeline.stream.table import DurableTable
 from pipeline.stream.windowed import WindowedTable
 
@@ -27,7 +28,7 @@ class WindowsTable:
         rows = self._windows.load(partition, _SERIES, starts)
         return {start: Window.parse(row) for start, row in rows.items()}
 
-    def between(self, begin: int, end: int) -> list[Window]:
+    def between(self, begin: int, end: int) -> list[Dated]:
         """Every stored window that starts in [begin, end), of all partitions owned here."""
         return [Window.parse(row) for _, row in self._windows.between(_SERIES, begin, end)]
 

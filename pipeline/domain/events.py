@@ -14,6 +14,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.domain.tally import Tally
+
 SCHEMA_VERSION: Literal[1] = 1
 
 
@@ -227,6 +229,8 @@ class Audit(Message):
     at: float
     """Unix seconds."""
     received_at: float | None = None
+    measured: Tally | None = None
+    """What a process counted and timed since its last such record, where `what` is measured."""
 
     @property
     def seconds(self) -> float | None:

@@ -127,5 +127,5 @@ def test_every_record_tells_how_long_the_stage_took(
     asyncio.run(scenario())
     first, again = [audit.detail for audit in memory_broker.audits()]
     assert first == {"seconds": 0.25}
-    assert again == {"seconds": 0.25, "duplicate_of": "i0"}
+    assert again == {"seconds": 0.25, "duplicate_of": "i0", "key_strength": "strong"}
     assert measured() - before == pytest.approx(0.5)

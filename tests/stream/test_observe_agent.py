@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from agents.observe import attach_observe
@@ -32,18 +33,24 @@ def test_windows_follow_broker_time_and_answer_a_range(
         batch = batch_of([recorded(0, 0), recorded(1, 1), recorded(2, 25), bad])
         await run_batch(attach_observe(stage, now=lambda: 1.0, on_crash=crash), batch)
         windows = WindowsTable(stage.table)
-        assert [w.counts["outcome.acted"] for w in windows.between(0, 2_000_000_000)] == [2, 1]
+        assert [w.counts["outcomes|acted"] for w in windows.between(0, 2_000_000_000)] == [2, 1]
         answer = route(windows, now=lambda: 1_700_000_030.0)
-        status, _, body = answer({"from": "1700000000", "to": "1700000009"})
+        within = {"from": "1700000000", "to": "1700000009"}
+        status, _, body = answer(within)
         assert status == 200
-        assert b'"outcome.acted":2' in body
-        assert b'"webhook_to_outcome"' in body
-        with pytest.raises(ValueError, match="unix seconds"):
+        assert b'"outcomes|acted":2' in body
+        assert b'"outcome_seconds":{"p50":0.' in body
+        _, _, body = answer({"metric": "outcomes", "by": "outcome", **within})
+        (line,) = orjson.loads(body)["lines"]
+        assert (line["labels"], line["points"][0]["value"]) == ({"outcome": "acted"}, 2)
+        with pytest.raises(ValueError, match="there are: actions"):
+            answer({"metric": "outcome"})
+        with pytest.raises(ValueError, match="must be seconds"):
             answer({"from": "yesterday"})
         for endless in ("inf", "nan"):
-            with pytest.raises(ValueError, match="unix seconds"):
+            with pytest.raises(ValueError, match="must be seconds"):
                 answer({"to": endless})
-        with pytest.raises(ValueError, match="from is after to"):
+        with pytest.raises(ValueError, match="from before to"):
             answer({"from": "5", "to": "4"})
         await stage.table.close()
 

@@ -20,7 +20,10 @@ def test_the_live_screen_fits_a_terminal_of_80_columns_and_24_lines() -> None:
         f"i{n}": reason for n, reason in enumerate(["channel", "vip", "human_answered"])
     }
     trail.outcomes = dict.fromkeys(trail.reasons, "withheld")
-    counts = {"dedup.accepted": 12000, "act.replied": 40, "act.routed": 77}
+    counts = {
+        "received|accepted": 11000, "received|duplicated": 1000,
+        "auto_reply_sent|cancel_order|email": 40, "actions|route|routed": 77,
+    }  # fmt: skip
     figures = {"windows": {"counts": counts}, "vendor": STATS}
     console = Console(file=shown, width=80, height=24)
     console.print(outcome_table(URLS, trail, figures, {"act": 2}))

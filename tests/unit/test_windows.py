@@ -1,27 +1,21 @@
 from __future__ import annotations
 
-import random
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.domain.events import Audit, Outcome
-from pipeline.domain.windows import (
-    Window,
-    bucket,
-    bucket_value,
-    fold,
-    merge,
-    quantile,
-    window_start,
-)
+from pipeline.domain.metrics import CATALOGUE
+from pipeline.domain.tally import Tally
+from pipeline.domain.windows import MOST_SERIES, Window, fold, samples_of, window_start
 
 
-def audit(what: str = "routed", **fields: object) -> Audit:
+def audit(what: str = "routed", stage: str = "act", **fields: object) -> Audit:
     return Audit.model_validate(
-        {"stage": "act", "what": what, "ingress_id": "i", "at": 12.5, "received_at": 12.0, **fields}
+        {"stage": stage, "what": what, "ingress_id": "i", "at": 12.5, "received_at": 12.0, **fields}
     )
+
+
+def counts(*records: Audit) -> dict[str, int]:
+    return fold(None, 10, enumerate(records)).counts
 
 
 def test_a_window_is_ten_seconds() -> None:
@@ -29,32 +23,68 @@ def test_a_window_is_ten_seconds() -> None:
 
 
 def test_a_record_is_folded_once_however_often_it_comes() -> None:
-    records = [(3, audit()), (4, audit(outcome=Outcome.ACTED))]
+    records = [(3, audit()), (4, audit("ended", outcome=Outcome.ACTED))]
     once = fold(None, 10, records)
     assert fold(once, 10, records) == once
-    assert once.counts == {"act.routed": 2, "outcome.acted": 1}
+    assert once.counts["outcomes|acted"] == 1
     assert once.offset == 4
+    more = fold(once, 10, [(5, audit("ended", outcome=Outcome.ACTED))])
+    assert (once.counts["outcomes|acted"], more.counts["outcomes|acted"]) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    ("record", "name"),
+    ("record", "series"),
     [
-        (audit("withheld", reason="vip"), "withheld.vip"),
-        (audit("duplicated", reason="conflict"), "duplicated.conflict"),
-        (audit("classified", detail={"path": "rules"}), "path.rules"),
-        (audit("classified"), "path.unknown"),
+        (audit("accepted", "dedup"), "received|accepted"),
+        (
+            audit("duplicated", "dedup", reason="conflict", detail={"key_strength": "weak"}),
+            "idempotency_duplicates_detected|weak|conflict",
+        ),
+        (audit("quarantined", "dedup", reason="no_ticket_id"), "quarantined|no_ticket_id"),
+        (audit("ignored", "dedup", reason="self_message"), "ignored|self_message"),
+        (
+            audit("classified", "classify", detail={"path": "rules", "intent": "cancel_order"}),
+            "decisions_made|rules|cancel_order|none",
+        ),
+        (audit("withheld", reason="vip", detail={"action": "reply"}), "withheld|vip"),
+        (audit("withheld", reason="vip", detail={"action": "reply"}), "actions|reply|withheld"),
+        (
+            audit("replied", detail={"intent": "cancel_order", "channel": "email"}),
+            "auto_reply_sent|cancel_order|email",
+        ),
+        (audit("failed", reason="http_404"), "worker_errors|act|http_404"),
+        (audit("parked", reason="gate_closed"), "parked|gate_closed"),
+        (audit("parked", reason="http_503"), "worker_errors|act|http_503"),
+        (audit("dead_lettered", "classify", reason="exception:KeyError"), "dead_lettered|classify|exception"),
+        (audit("dead_lettered", reason="poison"), "worker_errors|act|poison"),
+        (audit("ended", outcome=Outcome.DEAD_LETTERED, reason="http_404"), "dead_lettered|act|http_404"),
+        (audit("ended", detail={"channel": "email"}), "actions_success|none|email"),
     ],
+)  # fmt: skip
+def test_a_record_counts_for_its_series(record: Audit, series: str) -> None:
+    assert counts(record)[series] == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [audit("mode_set", "control", reason="wrong words"), audit("seen", "dedup"), audit("tried")],
 )
-def test_reasons_and_paths_are_counted(record: Audit, name: str) -> None:
-    assert fold(None, 0, [(0, record)]).counts[name] == 1
+def test_what_is_no_ones_metric_counts_for_none(record: Audit) -> None:
+    assert counts(record) == {}
+
+
+def test_waiting_for_an_open_gate_is_no_error() -> None:
+    assert not any(
+        name.startswith("worker_errors") for name in counts(audit("parked", reason="gate_closed"))
+    )
 
 
 @pytest.mark.parametrize(
     ("outcome", "detail", "counted"),
     [
-        (Outcome.ACTED, {}, "actions_success"),
-        (Outcome.WITHHELD, {}, "actions_success"),
-        (Outcome.DEAD_LETTERED, {"partial": True}, "actions_partial"),
+        (Outcome.ACTED, {}, "actions_success|acted|none"),
+        (Outcome.WITHHELD, {}, "actions_success|withheld|none"),
+        (Outcome.DEAD_LETTERED, {"partial": True}, "actions_partial|none"),
         (Outcome.DEAD_LETTERED, {}, None),
         (Outcome.ACTED, {"released": True}, None),
     ],
@@ -62,42 +92,66 @@ def test_reasons_and_paths_are_counted(record: Audit, name: str) -> None:
 def test_decisions_less_successes_are_the_plans_that_did_not_come_through(
     outcome: Outcome, detail: dict[str, bool], counted: str | None
 ) -> None:
-    decided = audit("classified")
-    ended = audit("ended", outcome=outcome, detail=detail)
-    counts = fold(None, 0, [(0, decided), (1, ended)]).counts
-    assert counts["decisions"] == 1
-    assert {name for name in counts if name.startswith("actions_")} == {counted} - {None}
+    found = counts(audit("classified", "classify"), audit("ended", outcome=outcome, detail=detail))
+    assert found["decisions_made|none|none|none"] == 1
+    assert {name for name in found if name.startswith("actions_")} == {counted} - {None}
 
 
 def test_durations_go_to_their_histograms() -> None:
-    window = fold(None, 0, [(0, audit(detail={"seconds": 0.25}, outcome=Outcome.ACTED))])
-    assert set(window.histograms) == {"webhook_to_routed", "webhook_to_outcome", "stage.act"}
-    without = fold(None, 0, [(0, audit(received_at=None, outcome=Outcome.ACTED))])
-    assert without.histograms == {}
+    def names(*records: Audit) -> set[str]:
+        return set(fold(None, 0, enumerate(records)).histograms)
+
+    assert names(audit(detail={"channel": "email"})) == {"end_to_end_seconds|email"}
+    ended = audit("ended", outcome=Outcome.ACTED, detail={"seconds": 0.25})
+    assert names(ended) == {"outcome_seconds|acted", "stage_duration_seconds|act"}
+    classified = audit("classified", "classify", detail={"path": "model", "seconds": 1})
+    assert names(classified) == {
+        "classification_latency_seconds|model", "stage_duration_seconds|classify",
+    }  # fmt: skip
+    assert names(audit("ended", received_at=None, outcome=Outcome.ACTED)) == set()
+    assert names(audit(received_at=None)) == set()
 
 
-@given(st.floats(0.0002, 1000))
-def test_a_bucket_is_within_one_per_cent(seconds: float) -> None:
-    assert bucket_value(bucket(seconds)) == pytest.approx(seconds, rel=0.0101)
+def test_what_a_process_measured_is_added_and_the_unknown_left_out() -> None:
+    measured = Tally()
+    measured.count("vendor_requests|openai|429", 3)
+    measured.count("vendor_requests|openai", 1)
+    measured.count("nonsense|openai", 1)
+    measured.count("queue_depth|act", 1)
+    measured.observe("vendor_request_seconds|openai", 0.5, 2)
+    measured.observe("vendor_requests|openai|429", 0.5)
+    measured.level("queue_depth|act", 7)
+    measured.level("vendor_requests|openai|2xx", 7)
+    window = fold(None, 0, [(0, audit("measured", "classify", measured=measured)), (1, audit("measured", measured=measured))])  # fmt: skip
+    assert window.counts == {"vendor_requests|openai|429": 6}
+    assert {name: sum(each.values()) for name, each in window.histograms.items()} == {
+        "vendor_request_seconds|openai": 4
+    }
+    assert window.levels == {"queue_depth|act": 7}
 
 
-def test_quantiles_are_within_one_per_cent_of_the_exact_ones() -> None:
-    rng = random.Random(3)
-    values = sorted(rng.lognormvariate(-2, 1) for _ in range(5000))
-    histogram: dict[int, int] = {}
-    for value in values:
-        histogram[bucket(value)] = histogram.get(bucket(value), 0) + 1
-    for share in (0.5, 0.95, 0.99):
-        exact = values[int(share * len(values)) - 1]
-        assert quantile(histogram, share) == pytest.approx(exact, rel=0.011)
-    assert quantile({}, 0.5) is None
+def test_a_metric_has_only_so_many_series_in_a_window() -> None:
+    letters = [f"{first}{second}" for first in "abcdefghijklmnop" for second in "abcdefghijklmnop"]
+    records = [audit("withheld", reason=name) for name in letters]
+    window = fold(None, 0, enumerate(records))
+    found = {name: n for name, n in window.counts.items() if name.startswith("withheld|")}
+    assert len(found) == MOST_SERIES + 1
+    assert found["withheld|other"] == len(letters) - MOST_SERIES
+    again = fold(window, 0, [(len(letters), audit("withheld", reason="zz"))])
+    assert again.counts["withheld|other"] == len(letters) - MOST_SERIES + 1
 
 
-def test_merging_adds_counts_and_buckets() -> None:
-    left = fold(None, 10, [(0, audit())])
-    right = fold(None, 20, [(1, audit()), (2, audit("replied"))])
-    both = merge([right, left])
-    assert both.start == 10
-    assert both.counts == {"act.routed": 2, "act.replied": 1}
-    assert sum(both.histograms["webhook_to_routed"].values()) == 2
-    assert merge([]) == Window(start=0, offset=0)
+def test_every_sample_is_of_the_catalogue_and_has_its_labels() -> None:
+    stages, words = ("dedup", "classify", "act"), ("duplicated", "quarantined", "ignored",
+        "accepted", "classified", "routed", "replied", "withheld", "failed", "parked", "ended", "dead_lettered")  # fmt: skip
+    for stage in stages:
+        for what in words:
+            for name, values, _ in samples_of(
+                audit(what, stage, outcome=Outcome.ACTED, detail={"seconds": 1})
+            ):
+                assert len(CATALOGUE[name].labels) == len(values), name
+
+
+def test_a_window_survives_its_changelog() -> None:
+    window = fold(None, 10, [(0, audit("ended", outcome=Outcome.ACTED, detail={"seconds": 0.2}))])
+    assert Window.parse(window.to_bytes()) == window

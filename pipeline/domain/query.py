@@ -1,0 +1,267 @@
+"""A question about the windows of a range of time, and its answer.
+
+`ask` checks the words of a question, `query` answers it from windows; both are pure. A range is
+cut into steps; the answer has a point for each, with zeros where nothing happened.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.domain.metrics import CATALOGUE, Kind, Metric, known, named
+from pipeline.domain.tally import Buckets, Counted, quantile
+
+WIDTH = 10
+"""Seconds of the narrowest window."""
+STEPS = (10, 60, 300, 600, 900, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
+"""Seconds that a step may be; each is a whole number of some width that windows are kept in."""
+MOST_POINTS = 2_017
+"""Points that a line may have: a week in steps of five minutes, wherever it begins."""
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class QueryError(ValueError):
+    """A question that cannot be answered; the text says what can be asked instead."""
+
+
+class Dated(Counted, Protocol):
+    """A window: what was counted in some seconds from `start` (unix seconds) on."""
+
+    @property
+    def start(self) -> int:
+        """Where it begins."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """A metric over [begin, end) in unix seconds, in steps, by some of its labels."""
+
+    metric: Metric
+    begin: int
+    end: int
+    step: int
+    """Seconds; the first step is the one that `begin` lies in, on a multiple of `step`."""
+    by: tuple[str, ...] = ()
+
+    @property
+    def starts(self) -> range:
+        """The unix seconds at which the steps begin."""
+        return range(self.begin, self.end, self.step)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one step came to.
+
+    `value` is the count of a counter, the highest level of a gauge (None = not measured), the
+    share of a ratio (None = of nothing); a histogram has its quantiles instead, None without
+    values. `count` is how many it rests on: events, values, or the denominator of a ratio.
+    """
+
+    start: int
+    count: int = 0
+    value: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """The points of one combination of labels, in the order of time."""
+
+    labels: Mapping[str, str]
+    points: tuple[Point, ...]
+
+
+def ask(
+    metric: str,
+    begin: float,
+    end: float,
+    *,
+    step: int | None = None,
+    by: tuple[str, ...] = (),
+) -> Question:
+    """The question about [`begin`, `end`); without a `step` the whole range is one point.
+
+    Raises:
+        QueryError: there is no such metric, label or step, or the range is none.
+    """
+    found = CATALOGUE.get(metric)
+    if found is None:
+        raise QueryError(f"no metric {metric!r}; there are: {known(CATALOGUE)}")
+    if not (math.isfinite(begin) and math.isfinite(end)) or begin < 0 or begin >= end:
+        raise QueryError("the range must be from before to, both in unix seconds")
+    strange = [label for label in by if label not in found.labels]
+    if strange:
+        labels = known(found.labels) or "none"
+        raise QueryError(f"{metric} has no label {', '.join(strange)!r}; it has: {labels}")
+    if step is None:
+        first = _floor(begin, WIDTH)
+        return Question(found, first, _ceil(end, WIDTH), _ceil(end, WIDTH) - first, by)
+    if step not in STEPS:
+        raise QueryError(f"no step of {step} s; there are: {', '.join(map(str, STEPS))} s")
+    question = Question(found, _floor(begin, step), _ceil(end, WIDTH), step, by)
+    if len(question.starts) > MOST_POINTS:
+        least = next((each for each in STEPS if (end - begin) / each <= MOST_POINTS - 1), None)
+        hint = f"take a step of {least} s or more" if least else "take a shorter range"
+        raise QueryError(f"that would be more than {MOST_POINTS} points: {hint}")
+    return question
+
+
+def query(
+    windows: Iterable[Dated],
+    metric: str,
+    begin: float,
+    end: float,
+    *,
+    step: int | None = None,
+    by: tuple[str, ...] = (),
+) -> list[Line]:
+    """What `windows` say to `ask(metric, begin, end, step=step, by=by)`; one line per combination of `by`.
+
+    Windows may come in any order, of any width that divides `step`, several of one start too, as
+    from several partitions; those outside of the range do not count. Without `by`, or where
+    nothing was counted, the answer is one line.
+
+    Raises:
+        QueryError: see `ask`.
+    """
+    return answer(windows, ask(metric, begin, end, step=step, by=by))
+
+
+def answer(windows: Iterable[Dated], question: Question) -> list[Line]:
+    """`query` for a question that was asked before."""
+    fold = _FOLDS[question.metric.kind](question)
+    for window in windows:
+        if question.begin <= window.start < question.end:
+            fold.add((window.start - question.begin) // question.step, window)
+    groups = sorted(fold.groups) or ([()] if not question.by else [])
+    return [
+        Line(
+            dict(zip(question.by, group, strict=True)),
+            tuple(fold.point(group, n, start) for n, start in enumerate(question.starts)),
+        )
+        for group in groups
+    ]
+
+
+class _Fold(ABC):
+    """Adds windows up by group and step."""
+
+    def __init__(self, question: Question) -> None:
+        self._labels = question.metric
+        self._by = question.by
+        self._name = question.metric.name
+        self._groups: dict[str, tuple[str, ...]] = {}
+        self.groups: set[tuple[str, ...]] = set()
+
+    def _group(self, metric: Metric, series: str) -> tuple[str, ...]:
+        group = self._groups.get(series)
+        if group is None:
+            labels = metric.labels_of(series)
+            group = self._groups[series] = tuple(labels.get(label, "none") for label in self._by)
+            self.groups.add(group)
+        return group
+
+    @abstractmethod
+    def add(self, step: int, window: Counted) -> None:
+        """Adds a window that lies in the step number `step`."""
+
+    @abstractmethod
+    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+        """The point of a group at a step."""
+
+
+Cell = tuple[tuple[str, ...], int]
+
+
+class _Counters(_Fold):
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self._sums: dict[Cell, int] = {}
+
+    def add(self, step: int, window: Counted) -> None:
+        for series, count in window.counts.items():
+            if named(series) == self._name:
+                cell = self._group(self._labels, series), step
+                self._sums[cell] = self._sums.get(cell, 0) + count
+
+    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+        count = self._sums.get((group, step), 0)
+        return Point(start, count, count)
+
+
+class _Histograms(_Fold):
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self._sums: dict[Cell, Buckets] = {}
+
+    def add(self, step: int, window: Counted) -> None:
+        for series, buckets in window.histograms.items():
+            if named(series) == self._name:
+                into = self._sums.setdefault((self._group(self._labels, series), step), {})
+                for index, times in buckets.items():
+                    into[index] = into.get(index, 0) + times
+
+    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+        buckets = self._sums.get((group, step), {})
+        of = {name: quantile(buckets, share) for name, share in QUANTILES.items()}
+        return Point(start, sum(buckets.values()), **of)
+
+
+class _Gauges(_Fold):
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self._highest: dict[Cell, float] = {}
+
+    def add(self, step: int, window: Counted) -> None:
+        for series, level in window.levels.items():
+            if named(series) == self._name:
+                cell = self._group(self._labels, series), step
+                self._highest[cell] = max(level, self._highest.get(cell, level))
+
+    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+        value = self._highest.get((group, step))
+        return Point(start, int(value is not None), value)
+
+
+class _Ratios(_Fold):
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self._parts = question.metric.of or ()
+        self._sums: tuple[dict[Cell, int], dict[Cell, int]] = ({}, {})
+
+    def add(self, step: int, window: Counted) -> None:
+        for series, count in window.counts.items():
+            name = named(series)
+            for part, sums in zip(self._parts, self._sums, strict=True):
+                metric = CATALOGUE[part.metric]
+                if name == part.metric and part.admits(metric.labels_of(series)):
+                    cell = self._group(metric, series), step
+                    sums[cell] = sums.get(cell, 0) + count
+
+    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+        top, bottom = (sums.get((group, step), 0) for sums in self._sums)
+        return Point(start, bottom, top / bottom if bottom else None)
+
+
+_FOLDS: dict[Kind, type[_Fold]] = {
+    Kind.COUNTER: _Counters,
+    Kind.HISTOGRAM: _Histograms,
+    Kind.GAUGE: _Gauges,
+    Kind.RATIO: _Ratios,
+}
+
+
+def _floor(at: float, width: int) -> int:
+    return int(at // width) * width
+
+
+def _ceil(at: float, width: int) -> int:
+    return -int(-at // width) * width
