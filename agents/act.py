@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.attention import Attention
 from agents.calls import Calls, GivenUp
 from agents.orders import Orders
 from agents.parked import ParkedLetters, Parking, Place
@@ -27,19 +27,16 @@ from pipeline.domain.events import (
 )
 from pipeline.domain.ledger import Done, DoneOutcome
 from pipeline.domain.order_replies import asks_for_order, words_for
-from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, marks
+from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, limited_tag, marks
 from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
 from pipeline.domain.taxonomy import Intent
 from pipeline.domain.templates import marked, render
-from pipeline.ports import Helpdesk, TicketState, VendorError
+from pipeline.ports import Helpdesk, TicketState
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.ledger import LedgerTable
-
-ATTENTION_TAG = "middleware_error_needs_attention"
-"""On a ticket whose plan is a dead letter."""
 
 
 class _Lowered(Exception):
@@ -85,7 +82,10 @@ class Acting:
         now: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self.letters = ParkedLetters(letters_of(stage, now=now), parking)
+        self._attention = Attention(helpdesk, calls, permits)
+        self.letters = ParkedLetters(
+            letters_of(stage, now=now), parking, on_buried=self._attention.ask_for
+        )
         self._ledger = LedgerTable(stage.table, stage.producer)
         self._helpdesk = helpdesk
         self._calls = calls
@@ -133,7 +133,7 @@ class Acting:
             work.run.add(step, result)
             telemetry.ACTIONS.labels(step.kind, result.end.value).inc()
             if result.end is StepEnd.FAILED:
-                await self._ask_for_attention(work)
+                await self._attention.ask(work.request)
                 break
         outputs = self._records.ended(work.run, work.patience)
         await self._ledger.finish(work.assignment.partition, work.applied, outputs=outputs)
@@ -224,25 +224,15 @@ class Acting:
         tags: tuple[str, ...],
     ) -> None:
         async def write() -> None:
+            # With a write that is made anyway: a vendor that is short of calls is asked for none.
+            limited = (limited_tag(self._prefix),) if work.patience.is_limited else ()
             with self._permits.on_the_wire():
                 self._writable(work)
-                await self._helpdesk.apply_route(ticket, team_id=team_id, tags=tags)
+                await self._helpdesk.apply_route(ticket, team_id=team_id, tags=(*tags, *limited))
 
         await self._calls.repeatable(write, work.patience)
         done = Done(action_id=step.action_id, outcome=DoneOutcome.APPLIED, at=self._now())
         work.applied.append(done)
-
-    async def _ask_for_attention(self, work: _Work) -> None:
-        """One try: the dead letter is what counts, and what failed may fail here too."""
-
-        async def tag() -> None:
-            ticket = await self._helpdesk.ticket(work.request.conversation_id)
-            with self._permits.on_the_wire():
-                self._writable(work)
-                await self._helpdesk.apply_route(ticket, team_id=None, tags=(ATTENTION_TAG,))
-
-        with contextlib.suppress(VendorError, Later, _Lowered):
-            await self._calls.once(tag, work.patience)
 
     def _writable(self, work: _Work) -> None:
         if not may_route(self._permits.mode(work.request)):

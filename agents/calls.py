@@ -68,14 +68,17 @@ class Calls:
             except VendorError as error:
                 await self.failed(error, patience)
 
-    async def once(self, call: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    async def once(
+        self, call: Callable[[], Awaitable[T]], patience: Patience, *, within: float | None = None
+    ) -> T:
         """The result of `call`, which is tried once.
 
         Raises:
             VendorError: it failed.
-            Later: the gate is closed for longer than one waits in line.
+            Later: the gate is closed for longer than one waits in line, or the turn has not come
+                `within` seconds.
         """
-        async with self.gate.turn(patience):
+        async with self.gate.turn(patience, within=within):
             return await call()
 
     async def failed(self, error: VendorError, patience: Patience) -> None:

@@ -7,7 +7,7 @@ work is durable. A crash in between brings the record again, and `admit` knows i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from agents.patience import Later, Patience
@@ -23,6 +23,7 @@ from pipeline.domain.parking import (
     Waiting,
     admit,
     due_after,
+    is_limited,
     left,
     parked,
     tier_for,
@@ -49,14 +50,22 @@ class Place:
 class ParkedLetters(DeadLetters):
     """Dead letters of a stage that parks: what is buried leaves its ticket's row."""
 
-    def __init__(self, letters: DeadLetters, parking: Parking) -> None:
+    def __init__(
+        self,
+        letters: DeadLetters,
+        parking: Parking,
+        *,
+        on_buried: Callable[[Record], Awaitable[None]],
+    ) -> None:
         super().__init__(letters.producer, letters.letter)
         self._parking = parking
+        self._on_buried = on_buried
 
     async def bury(self, record: Record, reason: str) -> None:
         """Returns when the dead letter is durable and the ticket's next piece may have its turn."""
         await super().bury(record, reason)
         await self._parking.forget(record)
+        await self._on_buried(record)
 
 
 class Parking:
@@ -83,6 +92,7 @@ class Parking:
         queue = await self._table.queue(assignment.partition, record.key or b"")
         lap = None if said is None else said.lap
         patience = Patience(assignment.sleep)
+        patience.is_limited = is_limited(queue, piece)
         if said is not None:
             patience.failures, patience.since = said.failures, said.since
         place = Place(record, assignment, patience, piece, lap or 0, queue)
@@ -135,6 +145,8 @@ class Parking:
             reason,
         ).record(topics.PARKED[tier].name, place.record)
         telemetry.PARKED.labels(tier, reason).inc()
-        queue = parked(place.queue, Waiting(piece=place.piece, lap=lap, due=due))
+        limited = place.patience.is_limited
+        waiting = Waiting(piece=place.piece, lap=lap, due=due, is_limited=limited)
+        queue = parked(place.queue, waiting)
         key, partition = place.record.key or b"", place.assignment.partition
         await self._table.keep(partition, key, queue, record, *outputs)

@@ -10,6 +10,10 @@ from pipeline.domain.parking import INLINE_SECONDS
 Sleep = Callable[[float], Awaitable[None]]
 
 
+LIMITS = frozenset({"gate_closed", "http_429"})
+"""Waits that a vendor's limit is the reason of."""
+
+
 class Later(Exception):
     """The plan cannot go on now: it is parked for `seconds`; `code` says what for."""
 
@@ -29,6 +33,8 @@ class Patience:
     """Calls that failed, on all laps together, those by 429 left out."""
     since: float | None = None
     """Unix seconds of the first of them."""
+    is_limited: bool = False
+    """Whether a vendor's limit has held it up, or what it waited behind."""
     inline: float = INLINE_SECONDS
 
     async def wait(self, seconds: float, code: str) -> None:
@@ -37,6 +43,7 @@ class Patience:
         Raises:
             Later: it would take longer than `inline`, so somebody else gets the place meanwhile.
         """
+        self.is_limited = self.is_limited or code in LIMITS
         if seconds > self.inline:
             raise Later(seconds, code)
         await self.sleep(seconds)

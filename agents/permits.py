@@ -98,6 +98,7 @@ class Permits:
                 tier=tier_of(Intent(request.decision.intent)),
                 has_text=request.has_text,
                 received_at=request.received_at,
+                confidence=request.decision.confidence,
             ),
             mode=self.mode(request, step.template),
             policy=self._policy,

@@ -9,6 +9,7 @@ slow neighbour can come between them unseen.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,8 @@ from pipeline.ports import Ambiguous, Helpdesk, Permanent, TicketState, VendorEr
 from pipeline.stream.batch import Assignment, AssignmentEnded
 from pipeline.stream.stall import StallMonitor, StoodStill
 from tables.ledger import LedgerTable, Rows
+
+log = logging.getLogger(__name__)
 
 READ_BACK_PAUSE = 1.0
 """Seconds between the two reads that must agree before a reply counts as not sent."""
@@ -248,10 +251,19 @@ class Replier:
             if breach is not None:
                 raise _BREACHES[breach]
             async with asyncio.timeout(left):
-                if form.as_note:
-                    await self._helpdesk.add_note(ticket, body=task.body)
-                else:
-                    await self._helpdesk.send_reply(ticket, body=task.body)
+                await self._written(task, ticket, form)
+
+    async def _written(self, task: ReplyTask, ticket: TicketState, form: Allow) -> None:
+        """The one write; whatever breaks in it tells nothing of what has reached the helpdesk."""
+        write = self._helpdesk.add_note if form.as_note else self._helpdesk.send_reply
+        try:
+            await write(ticket, body=task.body)
+        except (VendorError, TimeoutError, MemoryError):
+            raise
+        except Exception as error:
+            # A bug of ours: as a dead letter the reply would stay unknown, so it is read back.
+            log.exception("a send broke", extra={"fields": {"action_id": task.step.action_id}})
+            raise Ambiguous("broken_send") from error
 
     # -- settling -----------------------------------------------------------------------------
 

@@ -135,6 +135,10 @@ class Helpdesk(Protocol):
         """Sets assignee and adds tags in as few writes as the API allows; skips what is set."""
         ...
 
+    async def add_tags(self, ticket_id: str, tags: tuple[str, ...]) -> None:
+        """Adds tags to a ticket that nobody has read; safe to repeat."""
+        ...
+
     async def send_reply(self, ticket: TicketState, *, body: str) -> None:
         """Sends `body` to the customer on the ticket's own channel, exactly as it is."""
         ...

@@ -183,8 +183,16 @@ class Richpanel:
         if assign:
             await self._http.write(path, {"ticket": assign})
         if missing:
-            some = [ids.get(name, name) for name in sorted(missing)]
-            await self._http.write(f"{path}/add-tags", {"tags": some})
+            await self._add(path, missing, ids)
+
+    async def add_tags(self, ticket_id: str, tags: tuple[str, ...]) -> None:
+        """Adds tags in one call; those that the ticket has stay as they are."""
+        names = frozenset(tag.lower() for tag in tags)
+        await self._add(f"/v1/tickets/{_segment(ticket_id)}", names, await self._tags.get())
+
+    async def _add(self, path: str, names: frozenset[str], ids: Mapping[str, str]) -> None:
+        some = [ids.get(name, name) for name in sorted(names)]
+        await self._http.write(f"{path}/add-tags", {"tags": some})
 
     async def send_reply(self, ticket: TicketState, *, body: str) -> None:
         """Sends `body`: to an email customer as a message of the bot agent, else as a comment."""

@@ -95,7 +95,8 @@ def _decision(
     # Low confidence is a guess: a human looks at it, and no customer reads a guess.
     triage = confidence == "low"
     where = route(intent, channel=ticket.channel, prefix=prefix, triage=triage)
-    may_reply = confidence == "high" and not triage
+    # Medium is a draft at most (`permit.capped`); rules that are not sure have no words at all.
+    may_reply = confidence == "high" or (confidence == "medium" and path == "model")
     template = allowed_template(intent, has_linked_order=False) if may_reply else None
     return Decision.model_validate(
         {

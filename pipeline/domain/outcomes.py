@@ -63,6 +63,11 @@ def marks(results: Iterable[tuple[str, StepResult]], prefix: str) -> tuple[str, 
     return next((tags.get(each.end, ()) for kind, each in results if kind == "reply"), ())
 
 
+def limited_tag(prefix: str) -> str:
+    """The tag that tells people that a vendor's limit has held up a ticket's automation."""
+    return f"{prefix}-auto-rate-limited"
+
+
 def terminal_outcome(results: Sequence[StepResult], *, triage: bool) -> Outcome:
     """Where the webhook ends, the outcome that needs a person most first.
 

@@ -40,6 +40,8 @@ class Waiting(Message):
     """The offset at which it first came; unlike its later ones it orders it among the others."""
     lap: int
     due: float
+    is_limited: bool = False
+    """Whether a vendor's limit has held it up, or what it waits behind."""
 
 
 class Queue(Message):
@@ -120,6 +122,12 @@ def parked(queue: Queue, piece: Waiting) -> Queue:
         kept = (piece if each.piece == piece.piece else each for each in queue.waiting)
         return Queue(waiting=tuple(kept))
     return Queue(waiting=(*queue.waiting, piece))
+
+
+def is_limited(queue: Queue, piece: int) -> bool:
+    """Whether a vendor's limit has held up `piece` or anything that stands before it."""
+    before = (each.is_limited for each in queue.waiting if each.piece <= piece)
+    return any(before)
 
 
 def left(queue: Queue, piece: int) -> Queue:

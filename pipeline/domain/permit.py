@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from pipeline.domain.conversation import TicketView
 from pipeline.domain.modes import Mode
+from pipeline.domain.taxonomy import Confidence
 
 IGNORE_TAG = "switchboard-ignore"
 """On a ticket that automation must leave alone altogether."""
@@ -23,6 +24,7 @@ EMAIL_CHANNELS = frozenset({"email", "email_widget"})
 TIER_HUMAN_ONLY = 0
 EVERYONE = "*"
 """The entry of an allow-list that stands for every customer."""
+_SURE_ENOUGH = frozenset({Confidence.HIGH, Confidence.MEDIUM})
 SHORT, DAY = 600.0, 86_400.0
 """Seconds in which replies are counted: ten minutes, and a day."""
 
@@ -47,6 +49,8 @@ class WithheldReason(StrEnum):
     ALREADY_REPLIED = "already_replied"
     """We answered, and no human has written since: two machines would talk for ever."""
     TIER_0 = "tier_0"
+    LOW_CONFIDENCE = "low_confidence"
+    """Nobody was sure what the message is about; medium confidence is enough for a draft."""
     NO_TEXT = "no_text"
     TOO_OLD = "too_old"
     NO_BOT_AGENT = "no_bot_agent"
@@ -83,6 +87,8 @@ class Asked:
     """Whether the customer's message has any words."""
     received_at: float
     """Unix seconds."""
+    confidence: str = Confidence.HIGH
+    """Of the decision; a word that is not in `Confidence` counts as low."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,11 @@ def reply_form(mode: Mode) -> Allow | None:
     return {Mode.DRAFT: Allow(as_note=True), Mode.LIVE: Allow()}.get(mode)
 
 
+def capped(form: Allow, confidence: str) -> Allow:
+    """`form` where the decision is sure; the words of one that is less so a human sends, or not."""
+    return form if confidence == Confidence.HIGH else Allow(as_note=True)
+
+
 def still_allowed(form: Allow, mode: Mode) -> bool:
     """Whether what was allowed is so under `mode` too; a note is what `live` allows as well."""
     now = reply_form(mode)
@@ -141,7 +152,8 @@ def permit_reply(
 ) -> Verdict:
     """Asks for one reply.
 
-    The allow-list and the agent to send as concern what reaches a customer; a note in `draft`
+    What reaches a customer needs the mode `live` and high confidence; medium makes a draft of it,
+    low nothing. The allow-list and the agent to send as concern what reaches a customer; a note
     needs neither. All else counts in every mode.
 
     Args:
@@ -155,6 +167,7 @@ def permit_reply(
     form = reply_form(mode)
     if form is None:
         return Withhold(WithheldReason.MODE)
+    form = capped(form, asked.confidence)
     grounds = [
         _operator(asked, policy, sends=not form.as_note),
         _caps(policy, earlier, now),
@@ -209,6 +222,7 @@ def _ticket(ticket: TicketView) -> Grounds:
 def _message(asked: Asked, policy: Policy, now: float, *, sends: bool) -> Grounds:
     lacks_sender = asked.channel in EMAIL_CHANNELS and not policy.has_bot_agent
     yield asked.tier == TIER_HUMAN_ONLY, WithheldReason.TIER_0
+    yield asked.confidence not in _SURE_ENOUGH, WithheldReason.LOW_CONFIDENCE
     yield not asked.has_text, WithheldReason.NO_TEXT
     yield now - asked.received_at > policy.max_age, WithheldReason.TOO_OLD
     yield sends and lacks_sender, WithheldReason.NO_BOT_AGENT

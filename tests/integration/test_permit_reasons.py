@@ -61,8 +61,13 @@ SIMPLE: dict[WithheldReason, tuple[dict[str, Any], dict[str, Any]]] = {
     WithheldReason.NO_TEXT: ({}, {"has_text": False}),
     WithheldReason.TOO_OLD: ({}, {"received_at": time.time() - 901}),
 }  # fmt: skip
-"""Reason -> what the ticket is and what the plan says. No plan of ours has a reply for Tier 0 or
-for a message without text: those two come from a plan that another version wrote."""
+"""Reason -> what the ticket is and what the plan says."""
+DECIDED = {
+    WithheldReason.TIER_0: {"intent": "legal_threat"},
+    WithheldReason.LOW_CONFIDENCE: {"confidence": "low"},
+}
+"""Reason -> what the decision says. No plan of ours has a reply for Tier 0, for a guess or for a
+message without text: those come from a plan that another version wrote."""
 
 
 def reach_simple(world: ActWorld) -> dict[str, WithheldReason]:
@@ -71,11 +76,13 @@ def reach_simple(world: ActWorld) -> dict[str, WithheldReason]:
         name = world.seed(f"r-{reason.value}", **ticket)
         world.ask(name, **plan)
         found[name] = reason
-    tier0 = world.seed("r-tier-0")
-    request = request_for(tier0)
-    decision = request.decision.model_copy(update={"intent": "legal_threat"})
-    world.put(request.model_copy(update={"decision": decision}))
-    return {**found, tier0: WithheldReason.TIER_0}
+    for reason, said in DECIDED.items():
+        name = world.seed(f"r-{reason.value}")
+        request = request_for(name)
+        decision = request.decision.model_copy(update=said)
+        world.put(request.model_copy(update={"decision": decision}))
+        found[name] = reason
+    return found
 
 
 def reach_caps(world: ActWorld) -> dict[str, WithheldReason]:

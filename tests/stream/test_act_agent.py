@@ -26,7 +26,7 @@ from pipeline.app import Stage
 from pipeline.domain.classification import Opinion, classify, plan
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome, Withheld
 from pipeline.domain.ledger import Intent as ReplyIntent
-from pipeline.domain.ledger import Unsettled, intent_key
+from pipeline.domain.ledger import TicketLedger, Unsettled, intent_key
 from pipeline.domain.permit import Policy
 from pipeline.domain.token_bucket import TokenBucket
 from pipeline.ports import (
@@ -67,7 +67,7 @@ class Desk:
     """A helpdesk in memory; `send_failures` are raised by sends, `applies` says if it wrote."""
 
     state: TicketState = TICKET
-    send_failures: list[tuple[VendorError, bool]] = field(default_factory=list)
+    send_failures: list[tuple[Exception, bool]] = field(default_factory=list)
     route_failures: list[VendorError] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -96,6 +96,11 @@ class Desk:
             tags=self.state.tags | frozenset(tags),
         )
 
+    async def add_tags(self, ticket_id: str, tags: tuple[str, ...]) -> None:
+        if self.route_failures:
+            raise self.route_failures.pop(0)
+        self.state = replace(self.state, tags=self.state.tags | frozenset(tags))
+
     async def send_reply(self, ticket: TicketState, *, body: str) -> None:
         self.on_send()
         failure, applies = self.send_failures.pop(0) if self.send_failures else (None, True)
@@ -118,14 +123,15 @@ class Desk:
         return self.known_order
 
 
-def request_for(text: str = "I want a refund", intent: str = "refund_request") -> ActionRequest:
+def request_for(
+    text: str = "I want a refund", intent: str = "refund_request", confidence: str = "high"
+) -> ActionRequest:
     ticket = AcceptedTicket(
         event_id="e1", tenant="default", source="richpanel", conversation_id="t1",
         message_id="m1", channel="email", text=text, ingress_id="i1", received_at=999.0,
     )  # fmt: skip
-    return plan(
-        ticket, classify(ticket, Opinion(intent, "high", "m", 0.1, 1, "p"), None, prefix="mw")
-    )
+    opinion = Opinion(intent, confidence, "m", 0.1, 1, "p")
+    return plan(ticket, classify(ticket, opinion, None, prefix="mw"))
 
 
 def recorded(request: ActionRequest, offset: int = 0) -> FakeRecord:
@@ -323,6 +329,54 @@ def test_an_unknown_send_that_left_no_mark_goes_to_a_human_and_is_not_sent_again
     ]  # fmt: skip
     assert desk.replies == []
     assert "needs_manual_triage" in desk.state.tags
+
+
+@pytest.mark.parametrize(
+    ("applies", "end", "tag"),
+    [
+        pytest.param(True, ("replied", "found"), "mw-auto-replied", id="after the effect"),
+        pytest.param(False, ("triaged", "unknown"), "needs_manual_triage", id="before it"),
+    ],
+)
+def test_a_send_that_breaks_in_our_own_code_is_read_back_like_any_unknown_one(
+    world: World, applies: bool, end: tuple[str, str], tag: str
+) -> None:
+    desk = Desk(send_failures=[(KeyError("a bug"), applies)])
+    assert end in world.run(desk)
+    assert len(desk.replies) == applies
+    assert tag in desk.state.tags
+
+
+def test_a_bug_while_an_intent_is_open_leaves_a_dead_letter_a_tag_and_an_unknown_reply(
+    world: World,
+) -> None:
+    class Unreadable(Desk):
+        """Its tickets break our own code once a reply may have gone out."""
+
+        async def ticket(self, ticket_id: str) -> TicketState:
+            if self.replies:
+                raise KeyError("a bug")
+            return await super().ticket(ticket_id)
+
+    desk = Unreadable(send_failures=[(Ambiguous("http_502"), True)])
+    assert world.run(desk)[-1] == ("dead_lettered", "dead_lettered")
+    assert desk.state.tags >= {"middleware_error_needs_attention"}
+    ledger = TicketLedger("t1")
+    for row in world.broker.on("rows-changelog"):
+        ledger.apply((row.key or b"").decode(), row.value)
+    assert [each["state"] for each in ledger.states(2000.0)] == ["unknown"]
+    # Sent back, the letter settles it by what the ticket shows.
+    mended = Desk(desk.state)
+    assert world.run(mended)[-1] == ("ended", "acted")
+    assert mended.replies == []
+
+
+def test_a_medium_confidence_leaves_a_draft_though_the_mode_is_live(world: World) -> None:
+    desk = Desk()
+    assert world.run(desk, request_for(confidence="medium")) == [
+        ("routed", None), ("drafted", None), ("ended", "acted"),
+    ]  # fmt: skip
+    assert (len(desk.notes), desk.replies) == (1, [])
 
 
 def test_an_intent_of_a_dead_worker_is_never_sent_blind(world: World) -> None:

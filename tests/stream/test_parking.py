@@ -47,12 +47,13 @@ class World:
         self.desk = Desk()
         self.taken = 0
 
-    def work(self, *records: FakeRecord, deadline: float = 1e9) -> None:
+    def work(self, *records: FakeRecord, deadline: float = 1e9, is_poison: bool = False) -> None:
         async def play() -> None:
             stage = self._make_stage("act")
             await stage.table.ready(0)
             agent = acting(stage, self.desk, Setting(deadline=deadline))
-            await run_batch(agent, batch_of(list(records)))
+            batch = replace(batch_of(list(records)), is_poison=is_poison)
+            await run_batch(agent, batch)
             await stage.table.close()
 
         asyncio.run(play())
@@ -120,6 +121,30 @@ def test_it_comes_back_is_done_and_leaves_no_row(world: World) -> None:
     assert world.ends() == [("a", Outcome.ACTED)]
     assert len(world.desk.replies) == 1
     assert world.rows == {}
+
+
+def test_a_ticket_that_a_limit_held_up_says_so_with_its_next_write(world: World) -> None:
+    wrote: list[tuple[str, ...]] = []
+
+    class Watched(Desk):
+        async def apply_route(self, ticket: Any, **wanted: Any) -> None:
+            await super().apply_route(ticket, **wanted)
+            wrote.append(wanted["tags"])
+
+    world.desk = Watched(route_failures=[storm()])
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    world.work(back(first, 2), back(second, 3))
+    # Its route and its mark, and those of the work behind it, whose reply is withheld.
+    assert ["mw-auto-rate-limited" in tags for tags in wrote] == [True, True, True]
+    assert len(wrote) == 3
+
+
+def test_a_ticket_that_waited_for_anything_else_does_not_say_so(world: World) -> None:
+    world.desk.route_failures = [Transient("http_503")]
+    world.work(arrives("a", 0))
+    assert world.ends() == [("a", Outcome.ACTED)]
+    assert "mw-auto-rate-limited" not in world.desk.state.tags
 
 
 def test_later_work_of_the_ticket_waits_behind_it_and_keeps_the_order(world: World) -> None:
@@ -268,6 +293,17 @@ def test_parked_work_that_raises_is_buried_and_frees_its_ticket(world: World) ->
     world.work(back(first, 2), back(second, 3))
     assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED, Outcome.ACTED]
     assert world.rows == {}
+
+
+def test_a_poison_plan_asks_for_a_human_and_its_ticket_is_not_read(world: World) -> None:
+    class Deadly(Desk):
+        async def ticket(self, ticket_id: str) -> Any:
+            raise AssertionError
+
+    world.desk = Deadly()
+    world.work(arrives("a", 0), is_poison=True)
+    assert world.ends() == [("0-0", Outcome.DEAD_LETTERED)]
+    assert world.desk.state.tags == {"middleware_error_needs_attention"}
 
 
 def test_what_parking_adds_to_a_record_is_taken_off_again() -> None:

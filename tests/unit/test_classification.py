@@ -26,12 +26,12 @@ def test_tier_0_beats_whatever_the_model_says() -> None:
     assert decision.team == "Leadership Team"
 
 
-def test_the_model_decides_and_only_a_sure_one_may_answer() -> None:
+def test_the_model_decides_and_one_that_guesses_has_no_words() -> None:
     sure = classify(ticket(), opinion(), None, prefix="mw")
     assert (sure.intent, sure.path, sure.model) == ("refund_request", "model", "model-1")
     assert sure.template == "t_refund_request_intake"
     medium = classify(ticket(), opinion(confidence="medium"), None, prefix="mw")
-    assert (medium.template, medium.triage) == (None, False)
+    assert (medium.template, medium.triage) == ("t_refund_request_intake", False)
     low = classify(ticket(), opinion(confidence="certain!!"), None, prefix="mw")
     assert (low.template, low.triage, low.confidence) == (None, True, "low")
 
@@ -42,6 +42,12 @@ def test_without_a_usable_answer_the_keyword_rules_decide(failure: str | None) -
     decision = classify(ticket(), said, failure, prefix="mw")
     assert (decision.intent, decision.path) == ("order_status_tracking", "rules")
     assert decision.reasons[0] == f"model_{failure or 'model_answer_unknown'}"
+
+
+def test_rules_that_are_not_sure_route_and_have_no_words() -> None:
+    decision = classify(ticket("about the cancellation"), None, "timeout", prefix="mw")
+    assert (decision.path, decision.confidence) == ("rules", "medium")
+    assert (decision.intent, decision.template) == ("cancel_order", None)
 
 
 def test_what_nobody_can_decide_goes_to_the_default_team_for_a_human() -> None:

@@ -7,6 +7,7 @@ from pipeline.domain.outcomes import (
     StepEnd,
     StepResult,
     is_partial,
+    limited_tag,
     marks,
     terminal_outcome,
 )
@@ -72,6 +73,10 @@ def test_a_ticket_is_marked_with_what_became_of_its_reply(
 
 def test_a_plan_without_a_reply_marks_nothing() -> None:
     assert marks([("route", StepResult(R))], "mw") == ()
+
+
+def test_the_tag_of_a_limit_has_the_prefix() -> None:
+    assert limited_tag("mw") == "mw-auto-rate-limited"
 
 
 def test_an_empty_plan_has_no_outcome() -> None:

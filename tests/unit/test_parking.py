@@ -19,6 +19,7 @@ from pipeline.domain.parking import (
     Waiting,
     admit,
     due_after,
+    is_limited,
     left,
     parked,
     tier_for,
@@ -72,6 +73,12 @@ def test_parking_again_keeps_the_place_and_parking_first_takes_the_last() -> Non
     assert [(each.piece, each.lap) for each in again.waiting] == [(A, 2), (B, 1)]
     more = parked(again, Waiting(piece=C, lap=1, due=NOW))
     assert [each.piece for each in more.waiting] == [A, B, C]
+
+
+def test_a_limit_that_held_up_a_piece_held_up_all_behind_it() -> None:
+    second = Waiting(piece=B, lap=1, due=NOW, is_limited=True)
+    row = Queue(waiting=(*queue(A).waiting, second))
+    assert [is_limited(row, piece) for piece in (A, B, C)] == [False, True, True]
 
 
 def test_who_has_ended_leaves_and_the_next_one_is_the_head() -> None:

@@ -24,6 +24,7 @@ from pipeline.domain.permit import (
     permit_route,
     still_allowed,
 )
+from pipeline.domain.taxonomy import Confidence
 
 NOW = 1_000_000.0
 POLICY = Policy(reply_channels=("live_chat", "email", "email_widget"), allow_list=("*",))
@@ -106,7 +107,8 @@ MENDED_IN_ORDER: list[tuple[WithheldReason, dict[str, Any]]] = [
     (WithheldReason.VIP, {"tags": frozenset({"switchboard-ignore"})}),
     (WithheldReason.IGNORE_TAG, {"tags": frozenset()}),
     (WithheldReason.ALREADY_REPLIED, {"replied_since_human": False}),
-    (WithheldReason.TIER_0, {"tier": 1}),
+    (WithheldReason.TIER_0, {"tier": 1, "confidence": "low"}),
+    (WithheldReason.LOW_CONFIDENCE, {"confidence": "high"}),
     (WithheldReason.NO_TEXT, {"has_text": True}),
     (WithheldReason.TOO_OLD, {"received_at": NOW}),
     (WithheldReason.NO_BOT_AGENT, {"has_bot_agent": True}),
@@ -127,6 +129,8 @@ ALONE: list[tuple[dict[str, Any], WithheldReason]] = [
     ({"tags": frozenset({"switchboard-ignore"})}, WithheldReason.IGNORE_TAG),
     ({"replied_since_human": True}, WithheldReason.ALREADY_REPLIED),
     ({"tier": 0}, WithheldReason.TIER_0),
+    ({"confidence": "low"}, WithheldReason.LOW_CONFIDENCE),
+    ({"confidence": "certain"}, WithheldReason.LOW_CONFIDENCE),
     ({"has_text": False}, WithheldReason.NO_TEXT),
     ({"received_at": NOW - 901}, WithheldReason.TOO_OLD),
     ({"has_bot_agent": False}, WithheldReason.NO_BOT_AGENT),
@@ -174,6 +178,14 @@ def test_routes_are_applied_from_route_only_upwards(mode: Mode) -> None:
 def test_a_ticket_to_be_ignored_is_not_routed_either() -> None:
     ticket = replace(WELL.ticket, tags=frozenset({"switchboard-ignore"}))
     assert permit_route(Mode.LIVE, ticket) == Withhold(WithheldReason.IGNORE_TAG)
+
+
+def test_medium_confidence_makes_a_draft_of_a_reply() -> None:
+    assert WELL.with_(confidence="medium").ask() == Allow(as_note=True)
+    assert WELL.with_(confidence="medium", mode=Mode.DRAFT).ask() == Allow(as_note=True)
+    assert WELL.with_(confidence="medium", mode=Mode.ROUTE_ONLY).ask() == Withhold(
+        WithheldReason.MODE
+    )
 
 
 def test_a_draft_needs_neither_allow_list_nor_an_agent_to_send_as() -> None:
@@ -237,6 +249,7 @@ cases = st.builds(
         tier=st.integers(0, 3),
         has_text=st.booleans(),
         received_at=ages,
+        confidence=st.sampled_from(Confidence),
     ),
     policy=st.builds(
         Policy,
@@ -277,6 +290,14 @@ def test_a_lower_mode_never_allows_more_to_whom_may_be_sent_to(case: Case, other
     case = case.with_(allow_list=("*",), has_bot_agent=True)
     low, high = sorted([case.mode, other])
     assert reach(replace(case, mode=low).ask()) <= reach(replace(case, mode=high).ask())
+
+
+@given(cases, st.sampled_from(Confidence))
+def test_less_confidence_never_reaches_the_customer_nor_allows_more_than_a_draft(
+    case: Case, less: Confidence
+) -> None:
+    if less is not Confidence.HIGH:
+        assert reach(case.with_(confidence=less).ask()) <= (less is Confidence.MEDIUM)
 
 
 @given(cases)

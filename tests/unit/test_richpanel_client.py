@@ -251,6 +251,12 @@ def test_tags_alone_are_added_and_replace_nothing(team_id: str | None) -> None:
     assert sent == [("/v1/tickets/T1/add-tags", {"tags": ["2"]})]
 
 
+def test_tags_are_added_to_a_ticket_that_nobody_has_read() -> None:
+    server = acting(lambda desk: desk.add_tags("T1", ("Route-Sales", "mw-new")), TAGS, answer({}))
+    (sent,) = [(request.path, request.json) for request in server.requests if request.body]
+    assert sent == ("/v1/tickets/T1/add-tags", {"tags": ["mw-new", "2"]})
+
+
 def test_the_assignee_alone_is_one_write() -> None:
     sent = routing(TICKET, answer({}), team_id="team-9", tags=("mw-processed",))
     assert sent == [("/v1/tickets/T1", {"ticket": {"assignee_id": "team-9"}})]
