@@ -94,14 +94,15 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 def _reading(settings: Settings, stage: Stage) -> Reading:
     """The helpdesk's tickets, within the part of its budget that is for reading."""
-    gate = make_gate("richpanel", _helpdesk_budget(settings, settings.read_share), settings, stage)
+    gate = make_gate(
+        "richpanel", _helpdesk_budget(settings, settings.helpdesk_split.reading), settings, stage
+    )
     calls = Calls(gate, deadline=READ_WITHIN, now=time.time, uniform=random.uniform)
     return Reading(Richpanel.from_settings(settings, meter=gate), calls, stage.control)
 
 
-def _helpdesk_budget(settings: Settings, part: float) -> WindowBucket:
-    """`part` of what automation may ask of the helpdesk."""
-    limit = settings.vendor_budget * settings.our_share * part
+def _helpdesk_budget(settings: Settings, limit: float) -> WindowBucket:
+    """`limit` requests in each of the helpdesk's windows."""
     return WindowBucket(limit=limit, window=settings.vendor_window)
 
 
@@ -134,7 +135,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     )
     share = settings.our_share
     gate = make_gate(
-        "richpanel", _helpdesk_budget(settings, 1 - settings.read_share), settings, stage
+        "richpanel", _helpdesk_budget(settings, settings.helpdesk_split.acting), settings, stage
     )
     shop_budget = TokenBucket(
         rate=settings.shopify_rate * share, burst=settings.shopify_burst * share

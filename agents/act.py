@@ -151,6 +151,10 @@ class Acting:
             return await self._mark(work, step)
         except GivenUp as error:
             return StepResult(StepEnd.FAILED, error.code)
+        except Later as later:
+            if self._calls.may_wait(later, work.patience):
+                raise
+            return StepResult(StepEnd.FAILED, later.code)
         except _Lowered:
             return self._withheld(work, step, WithheldReason.MODE)
 

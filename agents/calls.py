@@ -37,7 +37,7 @@ def kind_of(error: VendorError) -> ErrorKind:
 class Calls:
     """Calls to one vendor that are safe to repeat.
 
-    `deadline` is in seconds since the first failure of the plan, parked time included; `now`
+    `deadline` is in seconds since the plan first failed or had to be put aside; `now`
     gives unix seconds, because the plan may be in another process's hands by then.
     """
 
@@ -80,6 +80,16 @@ class Calls:
         """
         async with self.gate.turn(patience, within=within):
             return await call()
+
+    def may_wait(self, later: Later, patience: Patience) -> bool:
+        """Whether the plan may be put aside as `later` asks, or its total deadline is reached.
+
+        Counts from now where nothing has failed yet: a gate that stays closed must not let a plan
+        wait for ever.
+        """
+        now = self._now()
+        patience.since = now if patience.since is None else patience.since
+        return now + later.seconds - patience.since < self._deadline
 
     async def failed(self, error: VendorError, patience: Patience) -> None:
         """Notes a failure and returns when the next try may be made.

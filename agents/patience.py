@@ -32,7 +32,7 @@ class Patience:
     failures: int = 0
     """Calls that failed, on all laps together, those by 429 left out."""
     since: float | None = None
-    """Unix seconds of the first of them."""
+    """Unix seconds of the first of them, or of the first time that the plan was put aside."""
     is_limited: bool = False
     """Whether a vendor's limit has held it up, or what it waited behind."""
     inline: float = INLINE_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -64,6 +65,8 @@ def show(output: Output = "table") -> None:
     tiers = ", ".join(f"{tier} {count}" for tier, count in told["parked"].items())
     typer.echo(f"parked: {tiers}; requested and not yet done: {told['backlog']}")
     typer.echo(f"shed: {', '.join(told['shed']) or 'nothing'}")
+    parts = ", ".join(f"{name} {count:g}" for name, count in told["vendors"][0]["split"].items())
+    typer.echo(f"the helpdesk's requests in a window: {parts}")
 
 
 @app.command("close-until")
@@ -156,6 +159,7 @@ def _vendor(operator: Operator, settings: Settings, vendor: str) -> dict[str, An
         "vendor": vendor,
         "budget": _budget(settings, vendor),
         "ours": settings.our_share,
+        "split": asdict(settings.helpdesk_split) if vendor == "richpanel" else None,
         # JSON has no infinity: a record that cannot be read closes for ever, which is null.
         "closed_until": until if math.isfinite(until) else None,
         "closed_for": round(left, 1) if math.isfinite(left) else None,

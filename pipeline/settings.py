@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.domain.budget import Split, split
 from pipeline.domain.ledger import Unsettled
 
 
@@ -101,8 +102,8 @@ class Settings(BaseSettings):
     act_concurrency: int = Field(default=16, ge=1)
     """Tickets that one act worker has in hand at once."""
     act_deadline: float = Field(default=14_400.0, gt=0)
-    """Seconds from its first failure, parked time included, after which an action that keeps
-    failing becomes a dead letter."""
+    """Seconds after an action first failed or was put aside, parked time included, after which one
+    that cannot go on becomes a dead letter."""
     reply_lease: float = Field(default=30.0, gt=0)
     """Seconds in which a reserved reply must be sent, or it never is by this worker."""
     reply_settle: float = Field(default=120.0, ge=0)
@@ -139,6 +140,11 @@ class Settings(BaseSettings):
     def our_share(self) -> float:
         """The part of each vendor's budget that is automation's."""
         return 1 - self.vendor_kept_share
+
+    @property
+    def helpdesk_split(self) -> Split:
+        """Requests that the helpdesk allows in a window, by whom they are for."""
+        return split(self.vendor_budget, kept=self.vendor_kept_share, reading=self.read_share)
 
 
 def listening(settings: Settings) -> socket.socket:

@@ -16,6 +16,7 @@ from aiokafka.partitioner import murmur2
 
 from console.environment import PARTITIONS, Setup
 from console.world import Scenario, World
+from pipeline.domain.budget import split
 from pipeline.settings import Settings
 
 SCALE = 30
@@ -45,7 +46,7 @@ class Drained:
 async def play(world: World, *, messages: int = 1000) -> None:
     """The storm begins, the customers write, the storm ends, the backlog drains."""
     settings = Settings()
-    ours = BUDGET * settings.our_share * (1 - settings.read_share)
+    ours = split(BUDGET, kept=settings.vendor_kept_share, reading=settings.read_share).acting
     seconds = int(messages * TWICE)
     tickets = evenly(await world.open_tickets(4 * messages), messages - seconds)
     # A date in ``Retry-After`` has whole seconds, so the storm ends with one.

@@ -157,6 +157,7 @@ class Setting:
     allow_list: tuple[str, ...] = ("*",)
     lease: float = 0.05
     deadline: float = 1e9
+    closed_for: float = 0.0
     on_crash: Crash = crash
 
 
@@ -165,6 +166,7 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     clock = setting.clock
     bucket = TokenBucket(rate=1000, burst=1000)
     gate = Gate("richpanel", bucket, monotonic=clock, now=clock)
+    gate.close(setting.closed_for)
     calls = Calls(gate, deadline=setting.deadline, now=clock, uniform=lambda low, high: 0.0)
     policy = Policy(("email", "live_chat"), setting.allow_list)
     permits = Permits(

@@ -47,11 +47,17 @@ class World:
         self.desk = Desk()
         self.taken = 0
 
-    def work(self, *records: FakeRecord, deadline: float = 1e9, is_poison: bool = False) -> None:
+    def work(
+        self,
+        *records: FakeRecord,
+        deadline: float = 1e9,
+        is_poison: bool = False,
+        closed_for: float = 0.0,
+    ) -> None:
         async def play() -> None:
             stage = self._make_stage("act")
             await stage.table.ready(0)
-            agent = acting(stage, self.desk, Setting(deadline=deadline))
+            agent = acting(stage, self.desk, Setting(deadline=deadline, closed_for=closed_for))
             batch = replace(batch_of(list(records)), is_poison=is_poison)
             await run_batch(agent, batch)
             await stage.table.close()
@@ -236,6 +242,18 @@ def test_the_total_deadline_ends_in_a_dead_letter_and_a_tag_that_asks_for_a_huma
     assert not any(name.startswith("sb-parked-") for name in headers)
     assert letter.value == plan_of("a").to_bytes()
     assert "middleware_error_needs_attention" in world.desk.state.tags
+    assert world.rows == {}
+
+
+def test_a_gate_that_stays_closed_ends_in_a_dead_letter_too(world: World) -> None:
+    world.work(arrives("a", 0), deadline=900.0, closed_for=600.0)
+    (parked,) = world.parked
+    assert Parked.of(back(parked, 1)).since is not None  # type: ignore[union-attr]
+    world.work(back(parked, 1), deadline=900.0, closed_for=950.0)
+    assert world.ends() == [("a", Outcome.DEAD_LETTERED)]
+    (letter,) = world.broker.on(f"{SOURCE}.dlq")
+    assert dict(letter.headers)["sb-reason"] == b"gate_closed"
+    assert world.desk.state.tags == frozenset()  # nobody is called behind a closed gate
     assert world.rows == {}
 
 
