@@ -15,7 +15,7 @@ from agents.permits import Permits
 from agents.plan_records import PlanRecords, Run
 from agents.records import letters_of
 from agents.reply import Replier, ReplyTask
-from pipeline import telemetry, topics
+from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import (
     ActionRequest,
@@ -131,14 +131,11 @@ class Acting:
         for step in work.request.steps:
             result = await self._step(work, step)
             work.run.add(step, result)
-            telemetry.ACTIONS.labels(step.kind, result.end.value).inc()
             if result.end is StepEnd.FAILED:
                 await self._attention.ask(work.request)
                 break
         outputs = self._records.ended(work.run, work.patience)
         await self._ledger.finish(work.assignment.partition, work.applied, outputs=outputs)
-        telemetry.STAGE_RECORDS.labels("act").inc()
-        telemetry.STAGE_SECONDS.labels("act").observe(self._now() - work.run.began)
 
     # -- steps --------------------------------------------------------------------------------
 
@@ -178,7 +175,6 @@ class Acting:
             triage=decision.triage,
         )
         await self._set(work, step, ticket, teams.get(where.team), where.tags)
-        telemetry.END_TO_END_SECONDS.observe(max(0.0, self._now() - work.request.received_at))
         return StepResult(StepEnd.ROUTED)
 
     async def _reply(self, work: _Work, step: ReplyStep) -> StepResult:
@@ -245,7 +241,6 @@ class Acting:
     def _withheld(
         self, work: _Work, step: Step, reason: WithheldReason, body: str | None = None
     ) -> StepResult:
-        telemetry.WITHHELD.labels(reason.value).inc()
         template = step.template if isinstance(step, ReplyStep) else None
         mode = self._permits.mode(work.request, template)
         work.run.withhold(step, mode=mode.value, reason=reason, rendered=body, at=self._now())

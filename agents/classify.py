@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.reading import Reading, Unread
 from agents.records import audited, letters_of, outgoing
-from pipeline import telemetry, topics
+from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.bare_webhook import is_bare
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
@@ -113,8 +113,6 @@ class Classification:
             at=at,
         )
         await self._producer.send([request, *audited([audit], record)])
-        telemetry.STAGE_RECORDS.labels("classify").inc()
-        telemetry.STAGE_SECONDS.labels("classify").observe(at - started)
 
 
 def _detail(decision: Decision, seconds: float) -> dict[str, str | int | float | bool]:

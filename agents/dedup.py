@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.records import audited, header, ingress_id, letters_of, outgoing
-from pipeline import telemetry, topics
+from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.dedup import (
     Accept,
@@ -80,8 +80,6 @@ def decide_batch(
             event_id = verdict.ticket.event_id if isinstance(verdict, Accept) else verdict.event_id
             marks[event_id] = known[event_id] = verdict.seen
         outputs += records_of(verdict, record, tenant=tenant, at=at, seconds=seconds)
-        telemetry.STAGE_SECONDS.labels("dedup").observe(seconds)
-    telemetry.STAGE_RECORDS.labels("dedup").inc(len(batch.records))
     return Effects(seen.puts(marks), outputs)
 
 
@@ -150,7 +148,6 @@ def records_of(
             )
         case Duplicate():
             strength = "weak" if verdict.is_weak else "strong"
-            telemetry.DUPLICATES.labels(strength).inc()
             return audit(
                 "duplicated",
                 verdict.ticket_id,

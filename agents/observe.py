@@ -62,5 +62,5 @@ def fold_batch(batch: Batch, *, windows: WindowsTable, now: Callable[[], float])
         by_window[window_start(record.timestamp / 1000)].append((record.offset, audit))
     stored = windows.load(batch.partition, by_window)
     folded = [fold(stored.get(start), start, audits) for start, audits in by_window.items()]
-    telemetry.STAGE_RECORDS.labels("observe").inc(len(batch.records))
+    telemetry.finished("observe", len(batch.records))
     return Effects(windows.puts(folded), letters)

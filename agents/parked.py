@@ -144,7 +144,7 @@ class Parking:
             place.patience.since,
             reason,
         ).record(topics.PARKED[tier].name, place.record)
-        telemetry.PARKED.labels(tier, reason).inc()
+        telemetry.count("parked", tier, reason)
         limited = place.patience.is_limited
         waiting = Waiting(piece=place.piece, lap=lap, due=due, is_limited=limited)
         queue = parked(place.queue, waiting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ async def serve_parking(
         group=topics.PARKING_GROUP,
         sender=producer,
         now=time.time,
-        on_brought_back=telemetry.STAGE_RECORDS.labels(NAME).inc,
+        on_brought_back=functools.partial(telemetry.finished, NAME),
     )
     server = StatusServer(status_routes(lambda: scheduler.is_ready))
     serving = asyncio.create_task(server.serve([bound]))

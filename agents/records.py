@@ -57,7 +57,7 @@ def outgoing(
 def audited(audits: Sequence[Audit], cause: Record) -> list[Outgoing]:
     """Audit records, on the partition of the conversation that caused them."""
     for audit in audits:
-        telemetry.AUDITS.labels(audit.stage, audit.what).inc()
+        telemetry.audited(audit)
     return [
         outgoing(
             topics.AUDIT,

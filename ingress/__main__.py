@@ -23,6 +23,7 @@ from ingress.webhooks import Webhooks
 from pipeline import topics
 from pipeline.control import follow
 from pipeline.http_server import HttpServer
+from pipeline.measured import Reports
 from pipeline.settings import Settings, SettingsError, listening, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -83,11 +84,12 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         delivery_timeout=settings.ingress_ack_timeout,
         on_fatal=lambda code: crash("producer", code=code),
     )
+    life = uuid.uuid4().hex
     _, follower = follow(
         settings.bootstrap_servers,
         producer,
         name=f"ingress-{settings.instance}",
-        life=uuid.uuid4().hex,
+        life=life,
         monotonic=time.monotonic,
         # Nothing that ingress does hangs on a mode: webhooks are taken even when nobody can say.
         on_crash=lambda where, error: log.error(
@@ -121,10 +123,13 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    reports = Reports(producer, stage="ingress", life=life, now=time.time)
     await follower.start()
+    await reports.start()
     watch = asyncio.create_task(_watch(producer, server))
     await server.serve([bound])
     watch.cancel()
+    await reports.stop()
     await follower.stop()
     await producer.close()
     return 0

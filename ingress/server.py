@@ -51,15 +51,6 @@ class Server:
     def __init__(self, webhooks: Webhooks, *, is_ready: Callable[[], bool]) -> None:
         self._webhooks = webhooks
         self._is_ready = is_ready
-        self._counters: dict[tuple[str, str], Any] = {}
-
-    def _count(self, source: str, outcome: str) -> None:
-        counter = self._counters.get((source, outcome))
-        if counter is None:
-            # Finding a counter by its labels costs more than counting: once is enough.
-            counter = telemetry.INGRESS_REQUESTS.labels(source, outcome)
-            self._counters[source, outcome] = counter
-        counter.inc()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -92,13 +83,13 @@ class Server:
                 body = await read_body(headers, receive)
             except BodyError as error:
                 if error.answer is None:
-                    self._count(label, "disconnected")
+                    telemetry.count("ingress_requests", label, "disconnected")
                     return
                 answer = error.answer
             else:
                 answer = await self._webhooks.take(Request(source, headers, body))
-        self._count(label, answer.outcome)
-        telemetry.INGRESS_SECONDS.observe(time.perf_counter() - began)
+        telemetry.count("ingress_requests", label, answer.outcome)
+        telemetry.observe("ingress_request_seconds", time.perf_counter() - began)
         extra = []
         if answer.retry_after is not None:
             extra.append((b"retry-after", str(answer.retry_after).encode()))

@@ -133,7 +133,7 @@ class Webhooks:
         task.add_done_callback(self._audits.discard)
 
     async def _send_audit(self, audit: Audit) -> None:
-        telemetry.AUDITS.labels(audit.stage, audit.what).inc()
+        telemetry.audited(audit)
         try:
             await self._producer.send(
                 [Outgoing(topics.AUDIT.name, audit.ingress_id.encode(), audit.to_bytes())]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pipeline import telemetry, topics
 from pipeline.control import Control, follow
+from pipeline.measured import Reports
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
 from pipeline.stream.changelog import Changelogs
@@ -95,16 +96,18 @@ def make_stage(
         fence=app.stalls.look,
         on_fatal=lambda code: crash("producer", code=code),
     )
+    life = uuid.uuid4().hex
     control, follower = follow(
         settings.bootstrap_servers,
         producer,
         name=f"{name}-{settings.instance}",
-        life=uuid.uuid4().hex,
+        life=life,
         longest_call=longest_call,
         monotonic=time.monotonic,
         on_crash=crash,
     )
-    return Stage(name, app, durable, producer, control, follower)
+    reports = Reports(producer, stage=name, life=life, now=time.time)
+    return Stage(name, app, durable, producer, control, follower, [reports])
 
 
 def _tell(progress: Progress) -> None:

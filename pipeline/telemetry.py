@@ -1,19 +1,27 @@
 """Metrics and logs of every process.
 
 Prometheus names carry the prefix ``switchboard_``, base units and no id or customer data in
-labels. Logs are one JSON object a line with a constant message and structured fields.
+labels. The metrics of the windows (`pipeline.domain.metrics`) are exposed by the same names. Logs are one JSON object a line with a constant message and structured fields.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from pipeline.domain.events import Audit
+from pipeline.domain.metrics import CATALOGUE, Kind, Metric, code
+from pipeline.domain.tally import Measured
+from pipeline.domain.windows import samples_of
 
 PREFIX = "switchboard_"
 REGISTRY = CollectorRegistry()
@@ -25,31 +33,23 @@ def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(PREFIX + name, text, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, text: str, *labels: str) -> Histogram:
-    return Histogram(PREFIX + name, text, labels, registry=REGISTRY, buckets=_SECONDS)
-
-
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
-    return Gauge(f"switchboard_{name}", text, labels, registry=REGISTRY)
+    return Gauge(PREFIX + name, text, labels, registry=REGISTRY)
 
 
-INGRESS_REQUESTS = _counter(
-    "ingress_requests_total",
-    "Webhook requests by source and what became of them.",
-    "source",
-    "outcome",
-)
-INGRESS_SECONDS = _histogram("ingress_request_seconds", "From the whole body to the answer.")
-STAGE_RECORDS = _counter("stage_records_total", "Records that a stage finished.", "stage")
-STAGE_SECONDS = _histogram("stage_duration_seconds", "Time in one stage per record.", "stage")
-END_TO_END_SECONDS = _histogram("end_to_end_seconds", "From the webhook to the route applied.")
+def _exposed(metric: Metric) -> Any:
+    name = PREFIX + metric.name
+    if metric.kind is Kind.COUNTER:
+        return Counter(f"{name}_total", metric.meaning, metric.labels, registry=REGISTRY)
+    if metric.kind is Kind.GAUGE:
+        return Gauge(name, metric.meaning, metric.labels, registry=REGISTRY)
+    return Histogram(name, metric.meaning, metric.labels, registry=REGISTRY, buckets=_SECONDS)
+
+
+_EXPOSED = {
+    metric.name: _exposed(metric) for metric in CATALOGUE.values() if metric.kind is not Kind.RATIO
+}
 AUDITS = _counter("audit_records_total", "Decisions by stage and kind.", "stage", "what")
-ACTIONS = _counter("actions_total", "Steps at the helpdesk.", "action", "outcome")
-WITHHELD = _counter("withheld_total", "Steps not executed, by reason.", "reason")
-VENDOR_REQUESTS = _counter(
-    "vendor_requests_total", "Calls by vendor and status class.", "vendor", "status_class"
-)
-VENDOR_SECONDS = _histogram("vendor_request_seconds", "Time of one vendor call.", "vendor")
 GATE_CLOSED = _counter(
     "rate_limit_closed_seconds_total", "Seconds that a vendor's gate was closed.", "vendor"
 )
@@ -61,7 +61,6 @@ GATE_CLOSED_UNTIL = _gauge(
 GATE_WAITING = _gauge(
     "rate_limit_waiting", "Calls of this process that wait for a vendor's gate.", "vendor"
 )
-PARKED = _counter("parked_total", "Pieces of work parked, by tier and reason.", "tier", "reason")
 SHED = _counter("shed_total", "Optional calls left out, by kind and reason.", "what", "reason")
 MODEL_CONCURRENCY = _gauge(
     "model_concurrency", "Calls that the model may have in hand, as far as it has shown."
@@ -73,7 +72,66 @@ RESTORE_LEFT = _gauge(
     "table",
     "partition",
 )
-DUPLICATES = _counter("duplicates_total", "Webhooks seen before.", "key_strength")
+MEASURED = Measured()
+"""What this process has counted that no audit record tells; `pipeline.measured` reports it."""
+
+
+def audited(audit: Audit) -> None:
+    """Counts an audit record of this process; the windows count it when they read the trail."""
+    AUDITS.labels(audit.stage, audit.what).inc()
+    for name, values, value in samples_of(audit):
+        child = _child(name, values)
+        if value is None:
+            child.inc()
+        else:
+            child.observe(value)
+
+
+def count(name: str, *values: str, by: int = 1) -> None:
+    """Counts `by` more of a counter of the catalogue, for Prometheus and for the windows."""
+    MEASURED.count(CATALOGUE[name].series(*values), by)
+    _child(name, values).inc(by)
+
+
+def observe(name: str, seconds: float, *values: str) -> None:
+    """Notes a duration of a histogram of the catalogue, for Prometheus and for the windows."""
+    MEASURED.observe(CATALOGUE[name].series(*values), seconds)
+    _child(name, values).observe(seconds)
+
+
+@contextmanager
+def timed(name: str, *values: str) -> Iterator[None]:
+    """Around what a histogram of the catalogue times."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        observe(name, time.perf_counter() - began, *values)
+
+
+def level(name: str, value: float, *values: str) -> None:
+    """Notes the level of a gauge of the catalogue, for Prometheus and for the windows."""
+    MEASURED.level(CATALOGUE[name].series(*values), value)
+    _child(name, values).set(value)
+
+
+def vendor_call(vendor: str, status_class: str) -> None:
+    """Counts a call to a vendor by how it was answered, or ``timeout``, ``unreachable`` ..."""
+    count("vendor_requests", vendor, status_class)
+    if status_class == "timeout":
+        count("timeout_count", vendor)
+
+
+def finished(stage: str, records: int = 1) -> None:
+    """Counts records of a stage that writes no audit of them; for Prometheus alone."""
+    _child("stage_records", (stage,)).inc(records)
+
+
+@functools.lru_cache(maxsize=4096)
+def _child(name: str, values: tuple[str | None, ...]) -> Any:
+    """Finding a series by its labels costs more than counting: once is enough."""
+    series = _EXPOSED[name]
+    return series.labels(*map(code, values)) if values else series
 
 
 def exposition() -> bytes:

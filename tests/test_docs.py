@@ -10,6 +10,7 @@ import typer
 
 from console.cli import app
 from pipeline import topics
+from pipeline.domain.metrics import CATALOGUE, Metric
 from pipeline.settings import Settings
 from pipeline.stream.metrics import METRICS as STREAM_METRICS
 from pipeline.telemetry import PREFIX, REGISTRY
@@ -43,6 +44,12 @@ def test_every_topic_is_told(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_every_metric_is_told(name: str) -> None:
     assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("metric", CATALOGUE.values(), ids=lambda metric: metric.name)
+def test_every_metric_of_the_windows_is_told_or_exposed(metric: Metric) -> None:
+    exposed = {f"{PREFIX}{metric.name}", f"{PREFIX}{metric.name}_total"}
+    assert f"`{metric.name}`" in README or exposed & METRICS
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))

@@ -23,9 +23,9 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from pipeline import telemetry
 from pipeline.domain.retry import retry_after_seconds
 from pipeline.ports import Ambiguous, Meter, Permanent, RateLimited, Transient, VendorError
-from pipeline.telemetry import VENDOR_REQUESTS, VENDOR_SECONDS
 
 # Below the five seconds after which common servers close an idle connection: a write that
 # meets the server's close is ambiguous, and a human would have to settle it for nothing.
@@ -143,7 +143,7 @@ class VendorHttp:
     ) -> bytes:
         """One exchange; `lost` is what a request is that may or may not have been acted on."""
         try:
-            with VENDOR_SECONDS.labels(self._vendor).time():
+            with telemetry.timed("vendor_request_seconds", self._vendor):
                 answer = await self._exchange(method, path, **request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._counted("unreachable", Transient("unreachable")) from error
@@ -162,7 +162,7 @@ class VendorHttp:
         failure = self._failure(answer, lost)
         if failure is not None:
             raise self._counted(status_class(answer.status), failure)
-        VENDOR_REQUESTS.labels(self._vendor, "2xx").inc()
+        telemetry.vendor_call(self._vendor, "2xx")
         return answer.body
 
     async def _exchange(self, method: str, path: str, **request: Any) -> _Answer:
@@ -193,7 +193,7 @@ class VendorHttp:
         return Permanent(code)
 
     def _counted(self, what: str, error: VendorError) -> VendorError:
-        VENDOR_REQUESTS.labels(self._vendor, what).inc()
+        telemetry.vendor_call(self._vendor, what)
         return error
 
 

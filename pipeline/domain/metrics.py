@@ -7,6 +7,7 @@ an id or a customer's word would be, becomes ``other`` before it is counted.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ CATALOGUE: dict[str, Metric] = {
         _counter("actions", "Steps at the helpdesk and how they ended.", "action", "outcome"),
         _counter("auto_reply_sent", "Automatic replies that customers got.", "intent", "channel"),
         _counter("withheld", "Steps not executed.", "reason"),
-        _counter("parked", "Plans put aside until a later time.", "reason"),
+        _counter("parked", "Pieces of work put aside until a later time.", "tier", "reason"),
         _counter("dead_lettered", "Events that can never be handled.", "stage", "reason"),
         _counter("outcomes", "Terminal outcomes of webhooks.", "outcome"),
         _counter("stage_records", "Records that a stage finished.", "stage"),
@@ -138,10 +139,11 @@ CATALOGUE: dict[str, Metric] = {
 
 OTHER = "other"
 NONE = "none"
-_CODE = re.compile(r"(?:[a-z]+\d?|\d{1,3}x*)(?:_(?:[a-z]+\d?|\d{1,3}[a-z]*))*")
+_CODE = re.compile(r"(?:[a-z]+\d?|\d{1,3}[a-z]{0,2})(?:_(?:[a-z]+\d?|\d{1,3}[a-z]{0,2}))*")
 _LONGEST = 48
 
 
+@functools.lru_cache(maxsize=4096)
 def code(value: str | None) -> str:
     """A label's value: a code of our own as it is, ``other`` for anything else, ``none`` for None.
 

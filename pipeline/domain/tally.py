@@ -80,6 +80,16 @@ class Tally(BaseModel):
             self.level(series, value)
 
 
+class Measured(Tally):
+    """What one process counts between two reports of it."""
+
+    def take(self) -> Tally:
+        """All since the last `take`."""
+        taken = Tally(counts=self.counts, histograms=self.histograms, levels=self.levels)
+        self.counts, self.histograms, self.levels = {}, {}, {}
+        return taken
+
+
 def bucket(value: float) -> int:
     """The log bucket of a value, such as a duration in seconds."""
     return math.ceil(math.log(max(value, _SMALLEST)) / _LOG_GAMMA)

@@ -153,7 +153,6 @@ def _acted(audit: Audit) -> Iterator[Sample]:
         yield from _ended(audit)
     elif audit.what == "parked":
         yield "stage_records", (audit.stage,), None
-        yield "parked", (_reason(audit),), None
         if audit.reason not in _NO_FAILURE:
             yield "worker_errors", (audit.stage, _reason(audit)), None
     elif audit.what in _STEPS:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
+from pipeline import telemetry
 from pipeline.clients.openai_classifier import Classification, OpenAIClassifier
 from pipeline.clients.prompt import PROMPT, PROMPT_VERSION
 from pipeline.domain.taxonomy import Intent
 from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
 from pipeline.settings import Settings
-from pipeline.telemetry import VENDOR_REQUESTS
 from tests.unit.loopback import Answer, Loopback, answer, answering, nobody
 
 SURE = {"intent": "cancel_order", "confidence": "high"}
@@ -266,10 +266,10 @@ def test_neither_failures_nor_logs_hold_the_text_the_answer_or_the_key(
     [(answer({}, 401), "4xx"), (answer({}, 429), "429"), ("hang", "timeout"), (REFUSED, "2xx")],
 )
 def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) -> None:
-    counter = VENDOR_REQUESTS.labels("openai", label)
-    before = counter._value.get()
+    series = f"vendor_requests|openai|{label}"
+    before = telemetry.MEASURED.counts.get(series, 0)
     classifying(trouble, deadline=0.3)
-    assert counter._value.get() == before + 1
+    assert telemetry.MEASURED.counts[series] == before + 1
 
 
 def test_an_answer_names_the_prompt_that_it_answers() -> None:

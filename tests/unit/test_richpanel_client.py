@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from pipeline import telemetry
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.ports import (
@@ -23,7 +24,6 @@ from pipeline.ports import (
     VendorError,
 )
 from pipeline.settings import Settings
-from pipeline.telemetry import VENDOR_REQUESTS
 from tests.unit.loopback import Answer, Loopback, answer, answering, nobody, serving
 
 NOW = 1_700_000_000.0
@@ -535,10 +535,10 @@ def test_every_request_is_counted_and_what_remains_is_told_unless_a_429_says_whe
     ],
 )
 def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) -> None:
-    counter = VENDOR_REQUESTS.labels("richpanel", label)
-    before = counter._value.get()
+    series = f"vendor_requests|richpanel|{label}"
+    before = telemetry.MEASURED.counts.get(series, 0)
     failing(read, trouble, timeout=0.3)
-    assert counter._value.get() == before + 1
+    assert telemetry.MEASURED.counts[series] == before + 1
 
 
 # --- the shop ------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_a_record_is_folded_once_however_often_it_comes() -> None:
             "auto_reply_sent|cancel_order|email",
         ),
         (audit("failed", reason="http_404"), "worker_errors|act|http_404"),
-        (audit("parked", reason="gate_closed"), "parked|gate_closed"),
+        (audit("parked", reason="gate_closed"), "stage_records|act"),
         (audit("parked", reason="http_503"), "worker_errors|act|http_503"),
         (audit("dead_lettered", "classify", reason="exception:KeyError"), "dead_lettered|classify|exception"),
         (audit("dead_lettered", reason="poison"), "worker_errors|act|poison"),
