@@ -1,0 +1,203 @@
+"""What must always hold, told from the audit trail alone (DESIGN section 1).
+
+* An accepted event reaches its terminal outcome.
+* A reply key is sent once.
+* Nothing is done at the helpdesk that the mode does not allow.
+
+The state is bounded and is rebuilt by reading the last hours of the trail again, so it is the same
+after a restart. What is forgotten for want of room is counted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from pipeline.domain.events import Audit
+from pipeline.domain.modes import GLOBAL, Mode
+
+OUTCOME_WITHIN = 55.0
+"""Seconds without a word of an event that others have overtaken; it is told of within 60."""
+OUTCOME_AT_LAST = 300.0
+"""Seconds without a word of an event that waits in line: the critical age (DOMAIN section 1)."""
+OVERTAKEN_BY = 10.0
+"""Seconds by which a later event must have been accepted to count as overtaking: tickets are
+worked on side by side, so near neighbours pass each other every day."""
+DUE_SLACK = 30.0
+"""Seconds that parked work may take to come back after its time, jitter included."""
+UNKNOWN_AFTER = 300.0
+"""Seconds after which a reply that may or may not have been sent is told of (RELIABILITY R16)."""
+RECENT = 900.0
+"""Seconds for which a violation that has happened is told of."""
+TOLERANCE = 1.0
+"""Seconds by which two processes' clocks may differ when a call is held against a mode change."""
+MOST_OPEN = 100_000
+MOST_REPLIES = 200_000
+MOST_ENDED = 50_000
+MOST_CHANGES = 1_000
+
+NEEDS = {
+    "routed": Mode.ROUTE_ONLY,
+    "marked": Mode.ROUTE_ONLY,
+    "drafted": Mode.DRAFT,
+    "replied": Mode.LIVE,
+}
+"""What the audit says was done at the helpdesk -> the least restrictive mode that allows it."""
+
+
+@dataclass
+class _Open:
+    """An accepted event without an outcome; moments are unix seconds."""
+
+    accepted_at: float
+    partition: int
+    conversation: str | None
+    unsettled_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """How much is broken now; all are counts."""
+
+    without_outcome: int = 0
+    unknown_replies: int = 0
+    double_sends: int = 0
+    mode_violations: int = 0
+    forgotten: int = 0
+    """Open events that were dropped for want of room, since this process began."""
+
+
+class Invariants:
+    """Folds the trail; a record that comes twice changes nothing that is told."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._waiting: OrderedDict[str, float] = OrderedDict()
+        """Conversation -> until when its parked work may keep it waiting."""
+        self._passed: dict[int, float] = {}
+        """Partition -> when the latest event was accepted that has its outcome."""
+        self._replies: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._changes: deque[tuple[float, Mode]] = deque(maxlen=MOST_CHANGES)
+        self._doubled: OrderedDict[str, float] = OrderedDict()
+        self._violations: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._forgotten = 0
+
+    def add(self, audit: Audit, *, partition: int, offset: int) -> None:
+        """Takes one record of the trail, which lies at `partition` and `offset`."""
+        if audit.stage == "control":
+            self._control(audit)
+            return
+        if audit.stage == "dedup" and audit.what == "accepted":
+            self._accepted(audit, partition)
+        if audit.stage == "act":
+            self._acted(audit, (partition, offset))
+        if audit.outcome is not None:
+            self._ends(audit)
+
+    # -- one terminal outcome -----------------------------------------------------------------
+
+    def _accepted(self, audit: Audit, partition: int) -> None:
+        # Its end may have been read before: the two can lie on different partitions.
+        if audit.at <= self._ended.get(audit.ingress_id, float("-inf")):
+            return
+        self._open[audit.ingress_id] = _Open(audit.at, partition, audit.conversation_hash)
+        if len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+            self._forgotten += 1
+
+    def _ends(self, audit: Audit) -> None:
+        self._ended[audit.ingress_id] = audit.at
+        self._ended.move_to_end(audit.ingress_id)
+        _bounded(self._ended, MOST_ENDED)
+        mine = self._open.pop(audit.ingress_id, None)
+        if mine is not None:
+            passed = self._passed.get(mine.partition, mine.accepted_at)
+            self._passed[mine.partition] = max(passed, mine.accepted_at)
+
+    def _parked(self, audit: Audit) -> None:
+        mine = self._open.get(audit.ingress_id)
+        if mine is not None:
+            is_unsettled = audit.reason == "unsettled"
+            since = audit.at if mine.unsettled_since is None else mine.unsettled_since
+            mine.unsettled_since = since if is_unsettled else None
+        wait = audit.detail.get("wait")
+        if audit.conversation_hash is not None and isinstance(wait, int | float):
+            until = audit.at + wait + DUE_SLACK
+            before = self._waiting.get(audit.conversation_hash, until)
+            self._waiting[audit.conversation_hash] = max(before, until)
+            _bounded(self._waiting, MOST_OPEN)
+
+    # -- one send per key, and none against the mode ------------------------------------------
+
+    def _acted(self, audit: Audit, place: tuple[int, int]) -> None:
+        if audit.what == "parked":
+            self._parked(audit)
+        if audit.what == "replied" and audit.reason is None and audit.action_id is not None:
+            first = self._replies.setdefault(audit.action_id, place)
+            if first != place:
+                self._doubled[audit.action_id] = audit.at
+            _bounded(self._replies, MOST_REPLIES)
+            _bounded(self._doubled, MOST_CHANGES)
+        needs = NEEDS.get(audit.what)
+        if needs is not None and audit.reason is None and self._is_against(audit, needs):
+            self._violations[place] = audit.at
+            _bounded(self._violations, MOST_CHANGES)
+
+    def _is_against(self, audit: Audit, needs: Mode) -> bool:
+        """Whether a call was made that its mode, or the one all had confirmed, does not allow."""
+        said, called_at = audit.detail.get("mode"), audit.detail.get("called_at")
+        if isinstance(said, str) and said in _MODES and _MODES[said] < needs:
+            return True
+        if not isinstance(called_at, int | float):
+            return False
+        # Both a second before and a second after: what changed in between may go either way.
+        before, after = self._mode_at(called_at - TOLERANCE), self._mode_at(called_at + TOLERANCE)
+        return max(before, after) < needs
+
+    def _mode_at(self, at: float) -> Mode:
+        """The global mode that everybody had confirmed at `at`; `LIVE` where none is known."""
+        known = [mode for since, mode in self._changes if since <= at]
+        return known[-1] if known else Mode.LIVE
+
+    def _control(self, audit: Audit) -> None:
+        """A lower mode binds once all have confirmed it, a higher one from its first moment."""
+        mode, was = audit.detail.get("mode"), audit.detail.get("was")
+        if audit.detail.get("scope") != GLOBAL or mode not in _MODES or was not in _MODES:
+            return
+        is_raise = _MODES[str(mode)] > _MODES[str(was)]
+        binds_at = "mode_set" if is_raise else "mode_acknowledged"
+        if audit.what in {binds_at, "mode_released"}:
+            self._changes.append((audit.at, _MODES[str(mode)]))
+
+    # -- told ---------------------------------------------------------------------------------
+
+    def broken(self, now: float) -> Broken:
+        """What is broken at `now`, unix seconds."""
+        return Broken(
+            without_outcome=sum(self._is_lost(each, now) for each in self._open.values()),
+            unknown_replies=sum(
+                each.unsettled_since is not None and now - each.unsettled_since > UNKNOWN_AFTER
+                for each in self._open.values()
+            ),
+            double_sends=sum(now - at <= RECENT for at in self._doubled.values()),
+            mode_violations=sum(now - at <= RECENT for at in self._violations.values()),
+            forgotten=self._forgotten,
+        )
+
+    def _is_lost(self, mine: _Open, now: float) -> bool:
+        waits = self._waiting.get(mine.conversation or "", mine.accepted_at)
+        silent = now - max(mine.accepted_at, waits)
+        passed = self._passed.get(mine.partition, mine.accepted_at)
+        is_overtaken = passed - mine.accepted_at > OVERTAKEN_BY
+        return silent > (OUTCOME_WITHIN if is_overtaken else OUTCOME_AT_LAST)
+
+
+_MODES = {mode.value: mode for mode in Mode}
+
+
+def _bounded(kept: OrderedDict[str, float] | OrderedDict[str, tuple[int, int]]
+             | OrderedDict[tuple[int, int], float], most: int) -> None:  # fmt: skip
+    """Drops the oldest beyond `most`."""
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.domain import invariants
+from pipeline.domain.events import Audit, Outcome
+from pipeline.domain.invariants import Broken, Invariants
+
+T = 1_000_000.0
+
+
+class Told:
+    """A trail that is written as the stages do; every record gets the next offset."""
+
+    def __init__(self) -> None:
+        self.state = Invariants()
+        self.offset = 0
+
+    def record(self, stage: str, what: str, at: float, partition: int = 0, **fields: Any) -> Told:
+        audit = Audit.model_validate(
+            {"stage": stage, "what": what, "at": T + at, "ingress_id": "i1", **fields}
+        )
+        self.state.add(audit, partition=partition, offset=self.offset)
+        self.offset += 1
+        return self
+
+    def accepted(self, at: float, id_: str = "i1", **fields: Any) -> Told:
+        return self.record("dedup", "accepted", at, ingress_id=id_, conversation_hash=f"c-{id_}", **fields)  # fmt: skip
+
+    def ended(self, at: float, id_: str = "i1", **fields: Any) -> Told:
+        return self.record("act", "ended", at, ingress_id=id_, outcome=Outcome.ACTED, **fields)
+
+    def parked(self, at: float, wait: object, reason: str = "http_429", id_: str = "i1") -> Told:
+        return self.record(
+            "act", "parked", at, ingress_id=id_, conversation_hash=f"c-{id_}", reason=reason,
+            detail={} if wait is None else {"wait": wait},
+        )  # fmt: skip
+
+    def mode(self, what: str, at: float, mode: str, was: str, scope: str = "global") -> Told:
+        detail = {"mode": mode, "was": was, "scope": scope}
+        return self.record("control", what, at, detail=detail)
+
+    def did(self, what: str, at: float, **detail: object) -> Told:
+        return self.record("act", what, at, action_id=f"a{self.offset}", detail=detail)
+
+    def broken(self, at: float) -> Broken:
+        return self.state.broken(T + at)
+
+
+# -- one terminal outcome ------------------------------------------------------------------------
+
+
+def test_an_event_that_others_overtook_is_told_of_within_a_minute() -> None:
+    told = Told().accepted(0).accepted(15, "i2").ended(16, "i2")
+    assert told.broken(50).without_outcome == 0
+    assert told.broken(60).without_outcome == 1
+    assert told.ended(61).broken(62).without_outcome == 0
+
+
+def test_an_event_that_waits_in_line_is_told_of_when_that_takes_too_long() -> None:
+    told = Told().accepted(0).accepted(15, "i2")
+    assert told.broken(290).without_outcome == 0
+    assert told.broken(316).without_outcome == 2
+    # A neighbour that was a little faster overtakes nobody.
+    assert Told().accepted(0).accepted(5, "i2").ended(6, "i2").broken(100).without_outcome == 0
+
+
+def test_an_outcome_at_any_stage_ends_an_event_and_its_order_does_not_matter() -> None:
+    told = Told().record("act", "dead_lettered", 2, outcome=Outcome.DEAD_LETTERED).accepted(1)
+    assert told.broken(999).without_outcome == 0
+    # The same record again, later: a redelivery, which ends once more.
+    assert told.accepted(3).broken(999).without_outcome == 1
+    assert told.ended(4).broken(999).without_outcome == 0
+
+
+def test_parked_work_is_waited_for_and_so_is_what_waits_behind_it() -> None:
+    told = Told().accepted(0).parked(1, 600).accepted(15, "i2").ended(16, "i2")
+    assert told.broken(600).without_outcome == 0
+    assert told.broken(700).without_outcome == 1
+    assert told.parked(610, 30.0).broken(700).without_outcome == 0
+    assert told.parked(620, None).broken(999).without_outcome == 1
+    # Of an event that was never seen accepted nothing is known.
+    assert Told().parked(1, 600, id_="i9").broken(5000).without_outcome == 0
+
+
+def test_a_reply_that_stays_unknown_is_told_of() -> None:
+    told = Told().accepted(0).parked(10, 100, "unsettled").parked(200, 100, "unsettled")
+    assert told.broken(300).unknown_replies == 0
+    assert told.broken(311).unknown_replies == 1
+    assert told.parked(312, 100, "http_503").broken(900).unknown_replies == 0
+
+
+def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invariants, "MOST_OPEN", 2)
+    monkeypatch.setattr(invariants, "MOST_ENDED", 1)
+    told = Told().accepted(0, "i1").accepted(0, "i2").accepted(0, "i3")
+    assert told.broken(301) == Broken(without_outcome=2, forgotten=1)
+    assert told.ended(302, "i2").ended(302, "i3").broken(303).without_outcome == 0
+
+
+# -- one send per key ----------------------------------------------------------------------------
+
+
+def test_two_sends_of_one_key_are_told_of_for_a_while() -> None:
+    told = (
+        Told().record("act", "replied", 1, action_id="a").record("act", "replied", 2, action_id="b")
+    )
+    assert told.broken(3).double_sends == 0
+    told.record("act", "replied", 4, action_id="a", partition=1)
+    assert told.broken(5).double_sends == 1
+    assert told.broken(5 + invariants.RECENT).double_sends == 0
+
+
+def test_a_reply_that_was_found_or_done_before_is_no_second_send() -> None:
+    told = Told().record("act", "replied", 1, action_id="a")
+    told.record("act", "replied", 2, action_id="a", reason="found")
+    told.record("act", "replied", 3, action_id="a", reason="already")
+    told.record("act", "replied", 3)
+    assert told.broken(5).double_sends == 0
+
+
+def test_the_same_record_read_twice_is_one() -> None:
+    told = Told().record("act", "replied", 1, action_id="a")
+    told.offset = 0
+    assert told.record("act", "replied", 1, action_id="a").broken(2).double_sends == 0
+
+
+# -- nothing against the mode --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "mode", "is_violation"),
+    [
+        ("replied", "draft", True), ("replied", "live", False), ("drafted", "draft", False),
+        ("drafted", "route_only", True), ("routed", "shadow", True), ("marked", "route_only", False),
+        ("withheld", "stop", False), ("routed", "nonsense", False),
+    ],
+)  # fmt: skip
+def test_what_the_worker_itself_saw_must_allow_it(what: str, mode: str, is_violation: bool) -> None:
+    assert Told().did(what, 1, mode=mode).broken(2).mode_violations == int(is_violation)
+
+
+def test_a_call_after_all_had_confirmed_the_stop_is_a_violation() -> None:
+    def told() -> Told:
+        lowered = Told().mode("mode_set", 10, "stop", "live").mode("mode_acknowledged", 11, "stop", "live")  # fmt: skip
+        return lowered.mode("mode_set", 20, "shadow", "stop").mode("mode_acknowledged", 25, "shadow", "stop")  # fmt: skip
+
+    assert told().did("routed", 14, mode="live", called_at=T + 13).broken(30).mode_violations == 1
+    # Before the confirmation, or within the clocks' tolerance, it may still have been on its way.
+    for called_at in (5, 10.5, 11.5):
+        late = told().did("routed", 14, mode="live", called_at=T + called_at)
+        assert late.broken(30).mode_violations == 0
+    # Raised far enough meanwhile.
+    raised = told().mode("mode_set", 26, "route_only", "shadow")
+    assert raised.did("routed", 30, mode="live", called_at=T + 28).broken(31).mode_violations == 0
+    assert raised.did("replied", 30, mode="live", called_at=T + 28).broken(31).mode_violations == 1
+    assert raised.did("replied", 30, called_at="?").broken(31).mode_violations == 1
+
+
+def test_other_scopes_and_other_words_of_the_control_stage_change_nothing() -> None:
+    told = Told().mode("mode_acknowledged", 1, "stop", "live", scope="channel=email")
+    told.mode("mode_acknowledged", 1, "?", "live").mode("mode_acknowledged", 1, "stop", "?")
+    told.mode("template_off", 1, "stop", "live")
+    assert told.did("replied", 9, called_at=T + 9).broken(10).mode_violations == 0
+
+
+def test_a_hold_that_was_released_binds_no_more() -> None:
+    told = (
+        Told().mode("mode_acknowledged", 1, "stop", "live").mode("mode_released", 5, "live", "stop")
+    )
+    assert told.did("replied", 9, called_at=T + 9).broken(10).mode_violations == 0

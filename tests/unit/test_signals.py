@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.domain.alerts import WHOLE, Rule
+from pipeline.domain.invariants import Broken
+from pipeline.domain.query import Line, answer
+from pipeline.domain.signals import (
+    SIGNALS,
+    UNHEARD,
+    Facts,
+    Waiting,
+    below,
+    is_askable,
+    measured,
+    missed,
+    question_of,
+    silence,
+    values_of,
+)
+from pipeline.domain.tally import Tally
+from pipeline.domain.windows import Window
+
+
+def rule(**fields: Any) -> Rule:
+    return Rule.model_validate(
+        {
+            "name": "r1", "severity": "SEV2", "title": "t", "enter": 2, "leave": 1, "runbook": "r",
+            "lever": "./switchboard lag", **fields,
+        }
+    )  # fmt: skip
+
+
+def lines(asked: Rule, counts: dict[str, int], metric: str | None = None) -> list[Line]:
+    tally = Tally(counts=counts)
+    question = question_of(asked, metric or asked.metric or "", 1000.0)
+    return answer([Window(start=990, counts=tally.counts)], question)
+
+
+def test_a_counter_is_filtered_grouped_and_added_up() -> None:
+    by_action = rule(metric="actions", where={"outcome": "triaged"}, by="action")
+    counts = {"actions|reply|triaged": 3, "actions|route|triaged": 1, "actions|reply|replied": 9}
+    assert measured(by_action, lines(by_action, counts)) == {"reply": 3, "route": 1}
+    whole = rule(metric="actions", where={"outcome": "triaged"})
+    assert measured(whole, lines(whole, counts)) == {WHOLE: 4}
+
+
+def test_a_share_of_too_few_says_nothing() -> None:
+    asked = rule(metric="vendor_429_rate", by="vendor", least=5)
+    few = {"vendor_requests|richpanel|429": 2, "vendor_requests|richpanel|2xx": 2}
+    assert measured(asked, lines(asked, few)) == {"richpanel": 0.0}
+    enough = few | {"vendor_requests|richpanel|2xx": 6}
+    assert measured(asked, lines(asked, enough)) == {"richpanel": 0.25}
+    assert measured(asked, lines(asked, {})) == {}
+    nothing = rule(metric="duplicate_rate")
+    assert measured(nothing, lines(nothing, {})) == {WHOLE: 0.0}
+
+
+def test_what_was_done_is_taken_off_what_was_decided() -> None:
+    asked = rule(metric="decisions_made", minus="actions_success")
+    counts = {"decisions_made|model|refund_request|email": 9, "actions_success|acted|email": 4}
+    assert measured(asked, lines(asked, counts), lines(asked, counts, "actions_success")) == {
+        WHOLE: 5
+    }
+    counts["actions_success|acted|email"] = 40
+    assert measured(asked, lines(asked, counts), lines(asked, counts, "actions_success")) == {
+        WHOLE: 0
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_one"),
+    [
+        ({"signal": "gate_closed_seconds"}, True),
+        ({"signal": "weather"}, False),
+        ({"metric": "weather"}, False),
+        ({"metric": "actions", "by": "action"}, True),
+        ({"metric": "actions", "by": "colour"}, False),
+        ({"metric": "actions", "where": {"colour": "red"}}, False),
+        ({"metric": "actions", "point": "p95"}, False),
+        ({"metric": "end_to_end_seconds", "point": "p95"}, True),
+        ({"metric": "end_to_end_seconds"}, False),
+        ({"metric": "vendor_429_rate", "where": {"vendor": "openai"}}, False),
+        ({"metric": "decisions_made", "minus": "actions_success"}, True),
+        ({"metric": "decisions_made", "minus": "weather"}, False),
+    ],
+)
+def test_a_rule_must_ask_for_what_exists(fields: dict[str, Any], is_one: bool) -> None:
+    assert is_askable(rule(**fields)) is is_one
+
+
+def test_every_signal_comes_of_the_facts_and_what_is_not_known_is_left_out() -> None:
+    rules = [rule(name=f"r{n}", signal=name) for n, name in enumerate(SIGNALS)]
+    rules.append(rule(name="m1", metric="received"))
+    assert values_of(rules, Facts(now=100.0)) == {}
+    facts = Facts(
+        now=100.0,
+        gates={"openai": 130.0, "shopify": 90.0},
+        heard={"act-0": 3.0},
+        waiting={"act": Waiting(5, 60.0, stands=True)},
+        last_webhook_at=50.0,
+        written_at=[40.0, 60.0, 99.0],
+        webhooks=5,
+        webhooks_last_week=50,
+        broken=Broken(1, 2, 3, 4),
+        values={"m1": {WHOLE: 7.0}},
+    )
+    found = values_of(rules, facts)
+    by_signal = {each.signal or each.metric: found[each.name] for each in rules}
+    assert by_signal["process_silent_seconds"]["act"] == 3.0
+    del by_signal["process_silent_seconds"]
+    assert by_signal == {
+        "gate_closed_seconds": {"openai": 30.0, "shopify": 0.0},
+        "queue_depth": {"act": 5},
+        "queue_age_seconds": {"act": 60.0},
+        "queue_stands": {"act": 1.0},
+        "webhooks_missed": {WHOLE: 1.0},
+        "below_last_week": {WHOLE: 0.9},
+        "events_without_outcome": {WHOLE: 1.0},
+        "replies_unknown": {WHOLE: 2.0},
+        "reply_keys_sent_twice": {WHOLE: 3.0},
+        "mode_violations": {WHOLE: 4.0},
+        "received": {WHOLE: 7.0},
+    }
+
+
+def test_a_kind_is_as_lively_as_its_liveliest_process() -> None:
+    kinds = silence({"act-0": 30.0, "act-1": 0.5, "parking-0": 2.0})
+    assert kinds["act"] == 0.5
+    assert kinds["parking"] == 2.0
+    assert kinds["ingress"] == UNHEARD
+
+
+def test_a_customer_counts_as_missed_after_the_time_that_a_webhook_takes() -> None:
+    assert missed([10.0, 20.0, 96.0], 15.0, 100.0) == 1
+    assert missed([10.0], 15.0, 100.0) == 0
+
+
+def test_last_week_counts_where_it_says_enough() -> None:
+    assert below(0, 5) == 0.0
+    assert below(5, 50) == 0.9
+    assert below(60, 50) == 0.0
