@@ -1,5 +1,6 @@
 """`python -m tests.integration.act_worker`: the act stage, with moments at which it kills or stops itself.
 
+At `broken_read` it meets a bug of its own instead, in every read of the ticket after the send.
 ACT_AT=POINT:TICKET names the moment and the ticket whose reply meets it; ACT_SIGNAL is the signal
 that the process sends itself then. Of several workers the first one alone meets it: it leaves the
 file ACT_MET. Nothing of this is in the product.
@@ -46,6 +47,7 @@ class Moments:
 
     action = ""
     is_done = False
+    is_sent = False
 
 
 def meet(point: str) -> None:
@@ -104,13 +106,19 @@ def watch_producer() -> None:
 
 
 def watch_helpdesk() -> None:
-    send_reply = Richpanel.send_reply
+    send_reply, read = Richpanel.send_reply, Richpanel.ticket
+
+    async def watched_read(self: Richpanel, ticket_id: str) -> Any:
+        if POINT == "broken_read" and ticket_id == TICKET and Moments.is_sent:
+            raise LookupError
+        return await read(self, ticket_id)
 
     async def watched_send_reply(self: Richpanel, ticket: Any, *, body: str) -> None:
         if ticket.id != TICKET:
             await send_reply(self, ticket, body=body)
             return
         meet("fence_passed")
+        Moments.is_sent = True
         sending = asyncio.ensure_future(send_reply(self, ticket, body=body))
         if POINT == "applied_no_response":
             await asyncio.to_thread(wait_until_applied)
@@ -119,6 +127,7 @@ def watch_helpdesk() -> None:
         meet("response_no_done")
 
     Richpanel.send_reply = watched_send_reply  # type: ignore[method-assign]
+    Richpanel.ticket = watched_read  # type: ignore[method-assign]
 
 
 def wait_until_applied() -> None:

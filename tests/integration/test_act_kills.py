@@ -110,6 +110,31 @@ def test_kill_9_with_a_second_worker_that_takes_over(act: ActWorld, point: str) 
     assert sorted(str(worker.process.poll()) for worker in pair) == ["-9", "None"]
 
 
+@pytest.mark.full
+@pytest.mark.timeout(400)
+def test_a_bug_with_an_intent_in_hand_asks_for_a_human_and_a_redrive_settles_it(
+    act: ActWorld,
+) -> None:
+    ticket = act.seed("bug")
+    lost = {"kind": "status", "status": 503, "after_effect": True, "times": 1}
+    act.fail({**lost, "match": f"{ticket}/send-message"})
+    broken = act.worker(at=f"broken_read:{ticket}")
+    broken.ready()
+    request = act.ask(ticket)
+    assert act.outcome(ticket) == "dead_lettered"
+    until(lambda: "middleware_error_needs_attention" in act.tags(ticket), "the tag")
+    assert states(act, ticket) == ["unknown"]
+    broken.close()
+    act.worker().ready()
+    act.put(request)
+    until(lambda: states(act, ticket) == ["sent"], "found on the ticket")
+    assert act.replies(ticket) == 1
+
+
+def states(world: ActWorld, ticket: str) -> list[str]:
+    return [each["state"] for each in world.console("ledger", "show", ticket)["replies"]]
+
+
 LATE = [
     pytest.param("sent", 5, 10, 12, id="sent, scaled"),
     pytest.param("sent", 60, 30, 120, id="sent"),
