@@ -15,7 +15,7 @@ from console.topic_log import TopicLog
 from console.withheld import everything
 from pipeline import topics
 from pipeline.domain.events import HeldState, Withheld
-from pipeline.domain.ledger import TicketLedger
+from pipeline.domain.ticket_ledger import TicketLedger
 from pipeline.domain.withheld import state_at
 from pipeline.settings import load_settings
 

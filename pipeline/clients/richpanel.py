@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Self
+from dataclasses import replace
+from typing import Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
+from pipeline.clients.richpanel_json import order_of, ticket_of
 from pipeline.clients.vendor_http import VendorHttp
 from pipeline.domain.permit import EMAIL_CHANNELS
 from pipeline.ports import (
-    Comment,
     LinkedOrder,
     Meter,
     Order,
@@ -32,59 +30,6 @@ from pipeline.settings import Settings
 _DIRECTORY_SECONDS = 3600.0
 _PER_PAGE = 100
 _MOST_PAGES = 50
-_NOTES = frozenset({"note", "private_note", "internal_note"})
-
-_MOMENT = TypeAdapter(datetime)
-
-
-class _Wire(BaseModel):
-    """What all parts of an answer share: ids may come as numbers, more fields may come."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore", hide_input_in_errors=True)
-
-
-class _CommentVia(_Wire):
-    is_operator: bool = Field(default=False, alias="isOperator")
-
-
-class _Comment(_Wire):
-    id: str
-    type: str | None = None
-    public: bool = True
-    author_id: str | None = None
-    body: str | None = None
-    plain_body: str | None = None
-    created_at: Any = None
-    via: _CommentVia | None = None
-
-
-class _Via(_Wire):
-    channel: str = "unknown"
-
-
-class _Tracking(_Wire):
-    tracking_url: str | None = Field(default=None, alias="trackingUrl")
-
-
-class _Fulfillment(_Wire):
-    tracking: list[_Tracking] | None = None
-
-
-class _Order(_Wire):
-    fulfillment_status: str | None = Field(default=None, alias="fulfillmentStatus")
-    status_url: str | None = Field(default=None, alias="statusUrl")
-    fulfillment: list[_Fulfillment] | None = None
-
-
-class _Ticket(_Wire):
-    id: str
-    status: str
-    assignee_id: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    via: _Via = _Via()
-    tags: list[Any] | None = None
-    comments: list[_Comment] | None = None
 
 
 class Richpanel:
@@ -145,19 +90,8 @@ class Richpanel:
     async def ticket(self, ticket_id: str) -> TicketState:
         """The ticket as it is now, comments oldest first, tags as lower-case names."""
         answer = await self._http.read(f"/v1/tickets/{_segment(ticket_id)}")
-        try:
-            ticket = _Ticket.model_validate(answer.get("ticket"))
-        except ValidationError:
-            raise Transient("garbage_ticket") from None
-        return TicketState(
-            id=ticket.id,
-            status=ticket.status,
-            channel=ticket.via.channel,
-            tags=await self._tag_names(ticket.tags or []),
-            assignee_id=ticket.assignee_id,
-            comments=_in_order(ticket.comments or []),
-            customer=_customer(ticket),
-        )
+        words, ticket = ticket_of(answer)
+        return replace(ticket, tags=await self._tag_names(words))
 
     async def team_ids(self) -> dict[str, str]:
         """Team name -> id; read once an hour."""
@@ -222,21 +156,14 @@ class Richpanel:
         """What is known of the order; its number is not among it."""
         path = f"/v1/order/{_segment(linked.app_client_id)}/{_segment(linked.order_id)}"
         try:
-            order = _Order.model_validate(await self._http.read(path))
-        except ValidationError:
-            raise Transient("garbage_order") from None
+            return order_of(await self._http.read(path))
         except Permanent as error:
             if error.code == "http_404":
                 return None
             raise
-        tracked = (t.tracking_url for part in order.fulfillment or [] for t in part.tracking or [])
-        url = next((url for url in tracked if url), order.status_url)
-        return Order(number=None, status=order.fulfillment_status, tracking_url=url)
 
-    async def _tag_names(self, tags: list[Any]) -> frozenset[str]:
-        """Names of `tags`, which come as names, as ids or as objects with both."""
-        plain = [tag.get("name") or tag.get("id") if isinstance(tag, dict) else tag for tag in tags]
-        words = frozenset(str(tag) for tag in plain if tag is not None)
+    async def _tag_names(self, words: frozenset[str]) -> frozenset[str]:
+        """Names of tags that come as names or as ids."""
         if not words:
             return words
         names = {tag_id: name for name, tag_id in (await self._tags.get(words)).items()}
@@ -303,35 +230,3 @@ def _segment(value: str) -> str:
     if value in {"", ".", ".."}:
         raise Permanent("unusable_id")
     return quote(value, safe="")
-
-
-def _customer(ticket: _Ticket) -> str | None:
-    """Who writes: by address or number, else by the id under which the last message came."""
-    authors = [c.author_id for c in ticket.comments or [] if c.via is None or not c.via.is_operator]
-    found = ticket.email or ticket.phone or next((a for a in reversed(authors) if a), None)
-    return found.strip().casefold() if found else None
-
-
-def _in_order(comments: list[_Comment]) -> tuple[Comment, ...]:
-    read = [
-        Comment(
-            id=comment.id,
-            body=comment.plain_body or comment.body or "",
-            is_operator=comment.via is not None and comment.via.is_operator,
-            created_at=_unix(comment.created_at),
-            is_note=not comment.public or comment.type in _NOTES,
-        )
-        for comment in comments
-    ]
-    if all(comment.created_at is not None for comment in read):
-        read.sort(key=lambda comment: comment.created_at or 0.0)
-    return tuple(read)
-
-
-def _unix(moment: Any) -> float | None:
-    """Unix seconds of an ISO 8601 text or a number; None where it cannot be read."""
-    try:
-        read = _MOMENT.validate_python(moment)
-    except ValidationError:
-        return None
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()

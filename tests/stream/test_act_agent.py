@@ -26,8 +26,9 @@ from pipeline.app import Stage
 from pipeline.domain.classification import Opinion, classify, plan
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome, Withheld
 from pipeline.domain.ledger import Intent as ReplyIntent
-from pipeline.domain.ledger import TicketLedger, Unsettled, intent_key
+from pipeline.domain.ledger import Unsettled, intent_key
 from pipeline.domain.permit import Policy
+from pipeline.domain.ticket_ledger import TicketLedger
 from pipeline.domain.token_bucket import TokenBucket
 from pipeline.ports import (
     Ambiguous,
