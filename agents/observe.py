@@ -61,6 +61,6 @@ def fold_batch(batch: Batch, *, windows: WindowsTable, now: Callable[[], float])
         # Broker time decides the window: a worker's own clock may be wrong.
         by_window[window_start(record.timestamp / 1000)].append((record.offset, audit))
     stored = windows.load(batch.partition, by_window)
-    folded = [fold(stored.get(start), start, audits) for start, audits in by_window.items()]
+    folded = {start: fold(stored.get(start), start, audits) for start, audits in by_window.items()}
     telemetry.finished("observe", len(batch.records))
-    return Effects(windows.puts(folded), letters)
+    return Effects(windows.puts(batch.partition, folded), letters)

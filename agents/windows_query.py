@@ -26,10 +26,9 @@ def route(table: WindowsTable, *, now: Callable[[], float]) -> Route:
 
     def respond(query: Mapping[str, str]) -> Answer:
         question = asked({"metric": "received", **query}, now())
-        windows = table.between(question.begin, question.end)
         if "metric" not in query:
-            return json_answer(200, totals(windows))
-        return json_answer(200, told(question, answer(windows, question)))
+            return json_answer(200, totals(table.between(question.begin, question.end)))
+        return json_answer(200, told(question, answer(table.read(question), question)))
 
     return respond
 

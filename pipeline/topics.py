@@ -24,6 +24,7 @@ from pipeline.domain.events import (
 from pipeline.domain.ledger import Done, Intent, TicketReplies
 from pipeline.domain.modes import ModeRecord
 from pipeline.domain.parking import TIERS
+from pipeline.domain.rollup import Newest, Rolled
 from pipeline.domain.windows import Window
 
 MAX_MESSAGE_BYTES = 1_048_588
@@ -171,7 +172,7 @@ COUNTED = _topic(
 SEEN = changelog("dedup", "seen", Seen)
 DECISIONS = changelog("classify", "decisions", Decision)
 LEDGER = changelog("act", "ledger", Intent, Done, TicketReplies)
-WINDOWS = changelog("observe", "windows", Window)
+WINDOWS = changelog("observe", "windows", Window, Rolled, Newest)
 
 STAGE_SOURCES = {"dedup": RECEIVED, "classify": ACCEPTED, "act": REQUESTED, "observe": AUDIT}
 """The topic that each stage consumes."""

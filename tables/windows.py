@@ -1,10 +1,17 @@
-"""Window start -> counters and histograms of ten seconds. Owned by `observe`."""
+"""Window start -> what was counted in it: ten seconds, and wider ones beside. Owned by `observe`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from pipeline.domain.query import WIDTH, Dated
+import orjson
+
+from pipeline.domain.metrics import named
+from pipeline.domain.query import WIDTH, Question
+from pipeline.domain.rollup import Newest, cover, left, rolled, unrolled
+from pipeline.domain.tally import Buckets
 from pipeline.domain.windows import Window
 from pipeline.stream.table import DurableTable
 from pipeline.stream.windowed import WindowedTable
@@ -13,8 +20,18 @@ NAME = "windows"
 RETENTION = 7 * 24 * 3600.0
 """Seconds after a window's last record; older ranges come from replaying the audit."""
 
-
 _SERIES = "audit"
+_NEWEST = WindowedTable.key("newest", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some series of a window, as a question reads them (`pipeline.domain.query.Dated`)."""
+
+    start: int
+    counts: Mapping[str, int]
+    histograms: Mapping[str, Buckets]
+    levels: Mapping[str, float]
 
 
 class WindowsTable:
@@ -23,16 +40,88 @@ class WindowsTable:
     def __init__(self, table: DurableTable) -> None:
         self._windows = WindowedTable(table, width=WIDTH)
 
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The audit partitions whose windows are kept here now."""
+        return frozenset(self._windows.table.partitions())
+
     def load(self, partition: int, starts: Iterable[int]) -> dict[int, Window]:
         """The stored windows among `starts` (unix seconds)."""
         rows = self._windows.load(partition, _SERIES, starts)
         return {start: Window.parse(row) for start, row in rows.items()}
 
-    def between(self, begin: int, end: int) -> list[Dated]:
-        """Every stored window that starts in [begin, end), of all partitions owned here."""
-        return [Window.parse(row) for _, row in self._windows.between(_SERIES, begin, end)]
+    def puts(self, partition: int, folded: Mapping[int, Window]) -> dict[bytes, bytes | None]:
+        """The rows to write for windows that were folded, with the wider ones that they change.
 
-    @staticmethod
-    def puts(windows: Iterable[Window]) -> dict[bytes, bytes | None]:
-        """The rows to write."""
-        return {WindowedTable.key(_SERIES, window.start): window.to_bytes() for window in windows}
+        In an order that a crash may cut anywhere: a window before what is summed up of it, and
+        where the newest one lies, which says that those before it are summed up, at the end.
+        """
+        if not folded:
+            return {}
+        rows: dict[bytes, bytes | None] = {
+            WindowedTable.key(_SERIES, start): window.to_bytes() for start, window in folded.items()
+        }
+        before = self._newest(partition)
+        last = max(folded) if before is None else max(before, *folded)
+        for width, start in left(last if before is None else before, folded):
+            within = range(start, start + width, WIDTH)
+            stored = self.load(partition, [each for each in within if each not in folded])
+            mine = [folded[each] for each in within if each in folded]
+            for metric, row in rolled(start, [*stored.values(), *mine]).items():
+                rows[WindowedTable.key(_wide(width, metric), start)] = row.to_bytes()
+        if last != before:
+            rows[_NEWEST] = Newest(start=last).to_bytes()
+        return rows
+
+    def read(self, question: Question) -> Iterator[Piece]:
+        """What the windows kept here hold for `question`, in few and wide rows."""
+        step = None if len(question.starts) == 1 else question.step
+        names = question.metric.stored
+        for partition in self.partitions:
+            newest = self._newest(partition) or 0
+            for width, begin, end in cover(question.begin, question.end, newest, step=step):
+                if width == WIDTH:
+                    yield from self._narrow(partition, names, begin, end)
+                else:
+                    for name in names:
+                        yield from self._wide(partition, width, name, begin, end)
+
+    def between(self, begin: int, end: int) -> Iterator[Window]:
+        """Every stored window of ten seconds that starts in [begin, end), partition by partition."""
+        for partition in self.partitions:
+            for _, row in self._windows.between(partition, _SERIES, begin, end):
+                yield Window.parse(row)
+
+    def _newest(self, partition: int) -> int | None:
+        row = self._windows.table.get(partition, _NEWEST)
+        return None if row is None else Newest.parse(row).start
+
+    def _narrow(
+        self, partition: int, names: tuple[str, ...], begin: int, end: int
+    ) -> Iterator[Piece]:
+        for start, row in self._windows.between(partition, _SERIES, begin, end):
+            # Written by us and folded before: read without the model, which costs ten times more.
+            window = orjson.loads(row)
+            yield Piece(
+                start,
+                _of(window.get("counts", {}), names),
+                {
+                    series: {int(index): times for index, times in buckets.items()}
+                    for series, buckets in _of(window.get("histograms", {}), names).items()
+                },
+                _of(window.get("levels", {}), names),
+            )
+
+    def _wide(self, partition: int, width: int, name: str, begin: int, end: int) -> Iterator[Piece]:
+        for start, row in self._windows.between(partition, _wide(width, name), begin, end):
+            window = orjson.loads(row)
+            histograms = unrolled(window["histograms"])
+            yield Piece(start, window["counts"], histograms, window["levels"])
+
+
+def _wide(width: int, metric: str) -> str:
+    return f"{width}s/{metric}"
+
+
+def _of(series: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {each: value for each, value in series.items() if named(each) in names}

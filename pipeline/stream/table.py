@@ -140,11 +140,17 @@ class DurableTable:
 
     def items(self, begin: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Rows with `begin` <= key < `end` of every partition that is owned and restored."""
-        for mine in list(self._partitions.values()):
-            for key, value, _ in mine.store.rows(begin):
-                if end is not None and key >= end:
-                    break
-                yield key, value
+        for partition in list(self._partitions):
+            yield from self.items_of(partition, begin, end)
+
+    def items_of(
+        self, partition: int, begin: bytes = b"", end: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Rows with `begin` <= key < `end` of a restored partition, in key order."""
+        for key, value, _ in self._partitions[partition].store.rows(begin):
+            if end is not None and key >= end:
+                break
+            yield key, value
 
     def partitions(self) -> dict[int, Partition]:
         """The partitions that are owned and restored now."""

@@ -39,8 +39,10 @@ class WindowedTable:
         rows = self.table.get_many(partition, [self.key(series, start) for start in wanted])
         return {start: row for start, row in zip(wanted, rows, strict=True) if row is not None}
 
-    def between(self, series: str, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Every window that starts in [begin, end), partition by partition owned here."""
-        rows = self.table.items(self.key(series, max(0, begin)), self.key(series, max(0, end)))
-        for key, value in rows:
+    def between(
+        self, partition: int, series: str, begin: int, end: int
+    ) -> Iterator[tuple[int, bytes]]:
+        """Every window of a restored partition that starts in [begin, end), in that order."""
+        first, behind = self.key(series, max(0, begin)), self.key(series, max(0, end))
+        for key, value in self.table.items_of(partition, first, behind):
             yield int.from_bytes(key[-8:]), value

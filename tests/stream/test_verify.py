@@ -122,8 +122,8 @@ def test_windows_of_a_series_are_found_by_start_and_by_range(tmp_path: Path) -> 
         other = {windows.key("ab", 10): b"other", windows.key("b", 10): b"other"}
         await table.commit(0, {**puts, **other}, broker)
         assert windows.load(0, "a", [10, 15, 30]) == {10: b"10", 30: b"30"}
-        assert list(windows.between("a", 10, 30)) == [(10, b"10"), (20, b"20")]
-        assert list(windows.between("a", -5, 1)) == [(0, b"0")]
+        assert list(windows.between(0, "a", 10, 30)) == [(10, b"10"), (20, b"20")]
+        assert list(windows.between(0, "a", -5, 1)) == [(0, b"0")]
         for series in ("", "a\x00b"):
             with pytest.raises(ValueError, match="a series"):
                 windows.key(series, 0)

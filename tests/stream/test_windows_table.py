@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.observe import fold_batch
+from pipeline import topics
+from pipeline.app import Stage
+from pipeline.domain.events import Audit, Outcome
+from pipeline.domain.query import STEPS, answer, ask
+from pipeline.domain.windows import Window, fold, window_start
+from tables.windows import WindowsTable
+from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
+
+BEGIN = 1_700_000_000
+HOURS = 3
+METRICS = (
+    ("outcomes", ("outcome",)), ("stage_duration_seconds", ("stage",)), ("queue_depth", ()),
+    ("duplicate_rate", ()), ("received", ()),
+)  # fmt: skip
+
+
+def trail(rng: random.Random, size: int) -> list[FakeRecord]:
+    """Records whose times run on, with pauses, and now and then one that is late."""
+    records, at = [], float(BEGIN)
+    for offset in range(size):
+        at += rng.choice([0, 0, 0.5, 3, 40]) if rng.random() < 0.98 else rng.uniform(0, 4000)
+        when = max(BEGIN, at - rng.uniform(0, 5000)) if rng.random() < 0.01 else at
+        stage, what = rng.choice([("dedup", "accepted"), ("dedup", "duplicated"), ("act", "ended")])
+        audit = Audit(
+            stage=stage, what=what, ingress_id=f"i{offset}", at=when,
+            outcome=rng.choice(list(Outcome)) if what == "ended" else None,
+            detail={"seconds": rng.lognormvariate(-2, 1)},
+        )  # fmt: skip
+        records.append(
+            FakeRecord(topics.AUDIT.name, 0, offset, b"k", audit.to_bytes(), (), int(when * 1000))
+        )
+    return records
+
+
+def recounted(records: list[FakeRecord]) -> list[Window]:
+    """The windows as one pass over the whole trail makes them."""
+    windows: dict[int, Window] = {}
+    for record in records:
+        start = window_start(record.timestamp / 1000)
+        one = [(record.offset, Audit.parse(record.value))]
+        windows[start] = fold(windows.get(start), start, one)
+    return list(windows.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_answer_is_that_of_a_recount_whatever_is_cut_off_and_comes_again(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker, tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    records = trail(rng, 1500)
+
+    async def scenario() -> None:
+        stage = make_stage("observe")
+        await stage.table.ready(0)
+        table = WindowsTable(stage.table)
+        done = 0
+        while done < len(records):
+            batch = records[done : done + rng.randint(1, 60)]
+            effects = fold_batch(batch_of(batch), windows=table, now=lambda: 1.0)
+            puts = list(effects.puts.items())
+            if rng.random() < 0.3:  # killed: the changelog got the beginning, the commit not
+                cut = dict(puts[: rng.randint(0, len(puts))])
+                await stage.table.commit(0, cut, memory_broker)
+                done = max(0, done - rng.randint(0, 30))
+                continue
+            await stage.table.commit(0, dict(puts), memory_broker)
+            done += len(batch)
+        expected = recounted(records)
+        assert sorted(table.between(0, 2**33), key=lambda each: each.start) == sorted(
+            expected, key=lambda each: each.start
+        )
+        last = max(each.start for each in expected) + 10
+        for step in (None, *STEPS):
+            for name, by in METRICS:
+                end = last if step != STEPS[0] else BEGIN + 15_000
+                begin = BEGIN + rng.randint(0, 4000)
+                question = ask(name, begin, max(end - rng.randint(0, 99), begin + 1), step=step, by=by)  # fmt: skip
+                assert answer(table.read(question), question) == answer(expected, question)
+        await stage.table.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_changelog_grows_with_time_and_not_with_events(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    def batch(events: int) -> list[FakeRecord]:
+        audit = Audit(stage="dedup", what="accepted", ingress_id="i", at=1.0).to_bytes()
+        return [
+            FakeRecord(topics.AUDIT.name, 0, n, b"k", audit, (), (BEGIN + 20 * n // events) * 1000)
+            for n in range(events)
+        ]
+
+    async def scenario() -> None:
+        stage = make_stage("observe")
+        await stage.table.ready(0)
+        table = WindowsTable(stage.table)
+        few, many = (
+            fold_batch(batch_of(batch(events)), windows=table, now=lambda: 1.0).puts
+            for events in (10, 10_000)
+        )
+        assert set(few) == set(many)
+        size = {
+            name: sum(len(value or b"") for value in puts.values())
+            for name, puts in (("few", few), ("many", many))
+        }
+        assert size["many"] < 1.2 * size["few"]
+        await stage.table.close()
+
+    asyncio.run(scenario())
