@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from agents import parking, windows_query
+from agents import lag, parking, windows_query
 from agents.act_stage import assemble
 from agents.calls import Calls
 from agents.classify import Classification, attach_classify
@@ -38,7 +38,7 @@ from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
-from pipeline.settings import Settings, SettingsError, listening, load_settings
+from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin, startup
 from pipeline.stream.expiry import keep_expiring
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -154,13 +154,17 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 
 
 def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
-    """The observe stage, which also answers /windows."""
+    """The observe stage, which also answers /windows and /lag."""
     stage = make_stage(
         "observe", windows.NAME, settings, retention=windows.RETENTION, gather=OBSERVE_GATHER
     )
     attach_observe(stage, now=time.time, on_crash=crash)
+    observer = lag.attach_lag(stage, settings)
     table = windows.WindowsTable(stage.table)
-    return stage, {"/windows": windows_query.route(table, now=time.time)}
+    return stage, {
+        "/windows": windows_query.route(table, now=time.time),
+        "/lag": lag.route(observer.watch),
+    }
 
 
 BUILDERS: dict[str, Callable[[Settings], tuple[Stage, Mapping[str, Route]]]] = {
@@ -195,6 +199,7 @@ async def run(name: str, settings: Settings) -> int:
         return EXIT_CONFIG
     server = StatusServer({**status_routes(lambda: stage.app.is_ready), **routes})
     serving = asyncio.create_task(server.serve([bound]))
+    stage.control.url = address(bound)
     await stage.follower.start()
     await _first(stop.wait(), stage.follower.wait_known())
     await sweep(stage.control, stage.follower)

@@ -12,6 +12,7 @@ from console import drill, kafka, ledger, limits, mode, tables, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
+from console.lag import lag
 from console.operating import ControlLost
 from console.running import RunError
 from console.scenario import scenario
@@ -47,6 +48,7 @@ app.command()(check)
 app.command("test")(run_tests)
 app.command("eval")(eval_command)
 app.command()(topics.schemas)
+app.command()(lag)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")

@@ -24,7 +24,7 @@ from pipeline import topics
 from pipeline.control import follow
 from pipeline.http_server import HttpServer
 from pipeline.measured import Reports
-from pipeline.settings import Settings, SettingsError, listening, load_settings
+from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
 from pipeline.stream.producer import Producer
@@ -85,7 +85,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         on_fatal=lambda code: crash("producer", code=code),
     )
     life = uuid.uuid4().hex
-    _, follower = follow(
+    control, follower = follow(
         settings.bootstrap_servers,
         producer,
         name=f"ingress-{settings.instance}",
@@ -96,6 +96,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
             "control topic lost", extra={"fields": {"where": where, "code": type(error).__name__}}
         ),
     )
+    control.url = address(bound)
     webhooks = Webhooks(
         producer,
         secrets,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from pipeline.control import Control, follow
 from pipeline.measured import Reports
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
+from pipeline.stream.batch import Assignment
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
 from pipeline.stream.guard import crash
@@ -106,8 +108,14 @@ def make_stage(
         monotonic=time.monotonic,
         on_crash=crash,
     )
+    control.read = lambda: _positions(app.assignments.values())
     reports = Reports(producer, stage=name, life=life, now=time.time)
     return Stage(name, app, durable, producer, control, follower, [reports])
+
+
+def _positions(assignments: Iterable[Assignment]) -> dict[int, int]:
+    """Partition -> the next offset to hand out, of those that know it."""
+    return {mine.partition: mine.position for mine in assignments if mine.position is not None}
 
 
 def _tell(progress: Progress) -> None:

@@ -28,6 +28,7 @@ from pipeline.domain.control_records import (
 )
 from pipeline.domain.events import Message, UnreadableValue
 from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_mode, own_modes
+from pipeline.settings import VERSION
 from pipeline.stream.control import Follower, Update, View
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import DeliveryError, Sender
@@ -53,6 +54,9 @@ class Control:
         self._on_the_wire: Counter[int] = Counter()
         self.on_confirmed: Callable[[], None] = lambda: None
         """Called when `confirmed` has moved."""
+        self.url = ""
+        """What the signs of life tell of this process, see `ProcessRecord`."""
+        self.read: Callable[[], dict[int, int]] = dict
         view.on_change("", self._applied)
 
     def _applied(self, update: Update) -> None:
@@ -203,7 +207,12 @@ def follow(
 
     def beat() -> bytes:
         return ProcessRecord(
-            name=name, confirmed=control.confirmed, silent_after=STALE_AFTER + longest_call
+            name=name,
+            confirmed=control.confirmed,
+            silent_after=STALE_AFTER + longest_call,
+            version=VERSION,
+            url=control.url,
+            read=control.read(),
         ).to_bytes()
 
     follower = Follower(

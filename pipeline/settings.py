@@ -17,6 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.domain.budget import Split, split
 from pipeline.domain.ledger import Unsettled
 
+VERSION = "0.1.0"
+"""Of the code, as every process tells it on the control topic."""
+
 
 class SettingsError(Exception):
     """The environment does not describe a runnable process; the text names each variable."""
@@ -166,6 +169,14 @@ def listening(settings: Settings) -> socket.socket:
             "there, or set SWITCHBOARD_PORT to another port, 0 for any free one"
         ) from None
     return bound
+
+
+def address(bound: socket.socket) -> str:
+    """The URL of a bound socket as others reach it."""
+    host, port = bound.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - recognised, not bound
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def load_settings() -> Settings:

@@ -121,6 +121,8 @@ PARKED = {
     for tier, _ in TIERS
 }
 """One topic per tier: see `pipeline.stream.parking`."""
+GROUP_PREFIX = "switchboard-"
+"""State: a stage's group is this and its name."""
 PARKING_GROUP = "switchboard-parking"
 """State: its commits say what has been brought back."""
 WITHHELD = _topic(
@@ -176,6 +178,13 @@ WINDOWS = changelog("observe", "windows", Window, Rolled, Newest)
 
 STAGE_SOURCES = {"dedup": RECEIVED, "classify": ACCEPTED, "act": REQUESTED, "observe": AUDIT}
 """The topic that each stage consumes."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    **{GROUP_PREFIX + stage: (spec.name,) for stage, spec in STAGE_SOURCES.items()},
+    PARKING_GROUP: tuple(spec.name for spec in PARKED.values()),
+}
+"""Every consumer group and the topics whose commits say how far it is. Control and counted replies
+are followed without a group: each reader reads all of them."""
 
 STAGE_CHANGELOGS = {"dedup": SEEN, "classify": DECISIONS, "act": LEDGER, "observe": WINDOWS}
 """The changelog of each stage's table."""

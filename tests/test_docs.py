@@ -11,6 +11,7 @@ import typer
 from console.cli import app
 from pipeline import topics
 from pipeline.domain.metrics import CATALOGUE, Metric
+from pipeline.lag import METRICS as LAG_METRICS
 from pipeline.settings import Settings
 from pipeline.stream.metrics import METRICS as STREAM_METRICS
 from pipeline.telemetry import PREFIX, REGISTRY
@@ -23,7 +24,7 @@ SETTINGS = {
 METRICS = {
     f"{metric.name}_total" if metric.type == "counter" else metric.name
     for metric in REGISTRY.collect()
-} | {PREFIX + name for name in STREAM_METRICS}
+} | {PREFIX + name for name in (*STREAM_METRICS, *LAG_METRICS)}
 VERBS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 

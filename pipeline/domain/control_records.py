@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from pipeline.domain.events import Message
 
 GATE_PREFIX = "gate/"
@@ -50,6 +52,12 @@ class ProcessRecord(Message):
     silent_after: float
     """Seconds of silence after which it certainly does nothing any more: its state has gone stale
     and its longest call is over."""
+    version: str = ""
+    """Of the code that it runs."""
+    url: str = ""
+    """Where its HTTP side listens; empty where it has none."""
+    read: dict[int, int] = Field(default_factory=dict)
+    """Partition of its source -> the next offset that it will hand out."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,74 @@
+"""What `observe` knows of every consumer group: looked at beside the agent, told over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+
+from agents.status import Answer, Route, json_answer
+from pipeline import telemetry, topics
+from pipeline.app import Stage
+from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, positions
+from pipeline.settings import Settings
+from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.broker_clock import BrokerClock
+from pipeline.stream.groups import Groups
+
+log = logging.getLogger(__name__)
+
+
+class LagObserver:
+    """Looks every `LOOK` seconds for as long as the stage runs. A broker away is not its end."""
+
+    def __init__(self, watch: LagWatch, groups: Groups) -> None:
+        self.watch = watch
+        self._groups = groups
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins."""
+        self._task = asyncio.create_task(self._look_forever())
+
+    async def stop(self) -> None:
+        """Ends."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await asyncio.to_thread(self._groups.close)
+
+    async def _look_forever(self) -> None:
+        while True:
+            try:
+                self.watch.take(await asyncio.to_thread(self._groups.look))
+            except BrokerUnreachable:
+                log.warning("lag unknown", extra={"fields": {"code": "broker_unreachable"}})
+            await asyncio.sleep(LOOK)
+
+
+def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
+    """Adds the observer to the stage and its series to /metrics."""
+    groups = Groups(settings.bootstrap_servers, topics.GROUPS)
+    control = stage.control
+    watch = LagWatch(
+        read=lambda: positions(control.processes(), control.view.broker_time),
+        now=BrokerClock(control.view, monotonic=time.monotonic),
+    )
+    telemetry.REGISTRY.register(LagCollector(telemetry.PREFIX, watch))
+    observer = LagObserver(watch, groups)
+    stage.alongside.append(observer)
+    return observer
+
+
+def route(watch: LagWatch) -> Route:
+    """`GET /lag`: `looked_at` (unix seconds, 0 before the first look) and `lags`, worst first."""
+
+    def answer(_query: Mapping[str, str]) -> Answer:
+        return json_answer(
+            200, {"looked_at": watch.looked_at, "lags": [as_row(each) for each in watch.lags]}
+        )
+
+    return answer

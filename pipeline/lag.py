@@ -1,0 +1,141 @@
+"""Lag, watched: where every consumer group stands, remembered for a minute and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from pipeline import topics
+from pipeline.domain.control_records import Heard
+from pipeline.domain.lag import Lag, Place, Sample, State, judge, remember, worst_first
+from pipeline.stream.groups import Standing
+
+LOOK = 3.0
+"""Seconds between two looks."""
+STALE_AFTER = 15.0
+"""Seconds after which a judgement is told no more: a missing series is an alarm, an old one a lie."""
+
+_PLACE = ["group", "topic", "partition"]
+METRICS = {
+    "lag_records": "Offsets of a partition that its group has not committed.",
+    "lag_trend_records_per_second": "How fast the lag grows over 30 s; negative while it shrinks.",
+    "backlog_oldest_age_seconds": "Time that the oldest record has waited; overdue time if parked.",
+    "lag_committed_offset": "The next offset that a group works on.",
+    "lag_end_offset": "One above the last offset of a partition.",
+    "lag_read_offset": "The next offset that a group's worker reads, as it says itself.",
+    "lag_state": "1 for the state that a partition is in: OK WARN STALL STOP REWIND; 0 for others.",
+}
+
+
+class LagWatch:
+    """Judges what a look at the groups shows, and hands the judgements to whoever asks.
+
+    Args:
+        read: (stage, partition) -> the next offset that its worker reads, as it says itself.
+        now: unix seconds by the broker's clock, or a clock close to it.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[], Mapping[tuple[str, int], int]],
+        now: Callable[[], float],
+    ) -> None:
+        self._read = read
+        self._now = now
+        self._samples: dict[Place, tuple[Sample, ...]] = {}
+        self.looked_at = 0.0
+        """When `lags` was judged; 0 before the first time."""
+        self.lags: Sequence[Lag] = ()
+        """The last judgements, the worst first."""
+
+    def take(self, standings: Sequence[Standing]) -> Sequence[Lag]:
+        """Takes one more look, see `Groups.look`; `lags` afterwards."""
+        at, read = self._now(), self._read()
+        samples = {}
+        for each in standings:
+            place = Place(each.group, each.topic, each.partition)
+            stage = each.group.removeprefix(topics.GROUP_PREFIX)
+            samples[place] = remember(
+                self._samples.get(place, ()), _sample(each, at, read.get((stage, each.partition)))
+            )
+        self._samples = samples
+        self.lags = sorted((judge(place, each) for place, each in samples.items()), key=worst_first)
+        self.looked_at = at
+        return self.lags
+
+    @property
+    def fresh(self) -> Sequence[Lag]:
+        """`lags`, or nothing when they are older than `STALE_AFTER`."""
+        return self.lags if self._now() - self.looked_at <= STALE_AFTER else ()
+
+
+def _sample(standing: Standing, at: float, read: int | None) -> Sample:
+    return Sample(
+        at=at,
+        committed=standing.committed,
+        end=standing.end,
+        owner=standing.owner,
+        members=standing.members,
+        waiting_since=standing.waiting_since,
+        read=read,
+    )
+
+
+def positions(heard: Sequence[Heard], now: float) -> dict[tuple[str, int], int]:
+    """(stage, partition) -> how far its live worker has read, from the signs of life."""
+    return {
+        (each.record.name.partition("-")[0], partition): offset
+        for each in heard
+        if each.is_live(now)
+        for partition, offset in each.record.read.items()
+    }
+
+
+def as_row(lag: Lag) -> dict[str, Any]:
+    """A judgement as JSON."""
+    row = asdict(lag)
+    return {**row.pop("place"), **row}
+
+
+class LagCollector(Collector):
+    """The judgements as gauges under `prefix`, read when Prometheus asks.
+
+    Every `observe` process shows all groups: aggregate them with `max by (group, topic, partition)`.
+    """
+
+    def __init__(self, prefix: str, watch: LagWatch) -> None:
+        self._prefix = prefix
+        self._watch = watch
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample a place and gauge, five of the state; none of a read offset nobody told."""
+        families = {
+            name: GaugeMetricFamily(
+                self._prefix + name, text, labels=_PLACE + ["state"] * (name == "lag_state")
+            )
+            for name, text in METRICS.items()
+        }
+        for lag in self._watch.fresh:
+            labels = [lag.place.group, lag.place.topic, str(lag.place.partition)]
+            for name, value in _values(lag).items():
+                if value is not None:
+                    families[name].add_metric(labels, value)
+            for state in State:
+                families["lag_state"].add_metric([*labels, state], lag.state is state)
+        yield from families.values()
+
+
+def _values(lag: Lag) -> dict[str, float | None]:
+    return {
+        "lag_records": lag.lag,
+        "lag_trend_records_per_second": lag.trend,
+        "backlog_oldest_age_seconds": lag.age,
+        "lag_committed_offset": lag.committed,
+        "lag_end_offset": lag.end,
+        "lag_read_offset": lag.read,
+    }

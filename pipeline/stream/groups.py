@@ -1,0 +1,226 @@
+"""Where consumer groups stand: asked of the broker by a plain client, whoever the consumers are.
+
+Nothing is committed and no group is joined; who looks disturbs nobody. The calls block.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.parking import DUE
+
+_TIMEOUT = 10.0
+_HEADS_TIMEOUT = 5.0
+Where = tuple[str, str, int]
+"""Group, topic, partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One partition of a topic, for one group. See `pipeline.domain.lag.Sample` for the words."""
+
+    group: str
+    topic: str
+    partition: int
+    committed: int
+    end: int
+    owner: str | None
+    members: int
+    waiting_since: float | None
+
+
+class Groups:
+    """Looks at `sources`, group -> the topics that it consumes."""
+
+    def __init__(self, bootstrap_servers: str, sources: Mapping[str, Sequence[str]]) -> None:
+        self._bootstrap = bootstrap_servers
+        self._sources = sources
+        config = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+        self._admin = AdminClient(config)
+        self._consumer = Consumer(
+            {
+                **config,
+                "group.id": "switchboard-lag",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                # One record of each partition is wanted, and no read-ahead.
+                "queued.min.messages": 1,
+                "queued.max.messages.kbytes": 64,
+                "fetch.message.max.bytes": 1000,
+            }
+        )
+        self._heads: dict[Where, tuple[int, float | None]] = {}
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._consumer.close()
+
+    def look(self) -> list[Standing]:
+        """Every partition of every source as it is now.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        try:
+            return self._look()
+        except KafkaException as error:
+            raise BrokerUnreachable(
+                f"the broker at {self._bootstrap} does not tell where its groups stand "
+                f"({error.args[0].name()}): ./switchboard kafka start, or set "
+                "KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+
+    def _look(self) -> list[Standing]:
+        places = self._places()
+        owners = self._owners()
+        committed = self._committed(places)
+        topics = [at for each in places.values() for at in each]
+        # The ends last: a commit that is asked for later could lie above them.
+        begins = self._offsets(topics, OffsetSpec.earliest())
+        ends = self._offsets(topics, OffsetSpec.latest())
+        rows = [(group, at.topic, at.partition) for group, each in places.items() for at in each]
+        at_least = {where: max(committed[where], begins[where[1:]]) for where in rows}
+        heads = self._waiting_since(
+            {where: offset for where, offset in at_least.items() if offset < ends[where[1:]]}
+        )
+        return [
+            Standing(
+                *where,
+                committed=committed[where] if committed[where] >= 0 else begins[where[1:]],
+                end=ends[where[1:]],
+                owner=owners[where[0]][1].get(where[1:]),
+                members=owners[where[0]][0],
+                waiting_since=heads.get(where),
+            )
+            for where in rows
+        ]
+
+    def _places(self) -> dict[str, list[TopicPartition]]:
+        known = self._admin.list_topics(timeout=_TIMEOUT).topics
+        return {
+            group: [
+                TopicPartition(topic, number)
+                for topic in topics
+                if topic in known
+                for number in known[topic].partitions
+            ]
+            for group, topics in self._sources.items()
+        }
+
+    def _owners(self) -> dict[str, tuple[int, dict[tuple[str, int], str]]]:
+        """Group -> its number of members, and who of them holds which partition."""
+        found: dict[str, tuple[int, dict[tuple[str, int], str]]] = {}
+        asked = self._admin.describe_consumer_groups(list(self._sources), request_timeout=_TIMEOUT)
+        for group, future in asked.items():
+            members = _members(future)
+            found[group] = (
+                len(members),
+                {
+                    (at.topic, at.partition): member.member_id
+                    for member in members
+                    for at in member.assignment.topic_partitions
+                },
+            )
+        return found
+
+    def _committed(self, places: Mapping[str, list[TopicPartition]]) -> dict[Where, int]:
+        """The committed offset, below 0 where there is none."""
+        asked = {
+            group: self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, each)], request_timeout=_TIMEOUT
+            )[group]
+            for group, each in places.items()
+            if each
+        }
+        return {
+            (group, at.topic, at.partition): at.offset
+            for group, future in asked.items()
+            for at in future.result(timeout=_TIMEOUT).topic_partitions
+        }
+
+    def _offsets(
+        self, places: Sequence[TopicPartition], spec: OffsetSpec
+    ) -> dict[tuple[str, int], int]:
+        asked = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=_TIMEOUT)
+        return {
+            (at.topic, at.partition): future.result(timeout=_TIMEOUT).offset
+            for at, future in asked.items()
+        }
+
+    # -- heads --------------------------------------------------------------------------------
+
+    def _waiting_since(self, offsets: Mapping[Where, int]) -> dict[Where, float | None]:
+        """Since when the first record at or above each offset waits; asked once per offset."""
+        self._heads = {
+            where: head
+            for where, head in self._heads.items()
+            if offsets.get(where) == head[0] and head[1] is not None
+        }
+        # Group by group: two of them may stand at different offsets of one partition.
+        for group in self._sources:
+            unread = {
+                where[1:]: offset
+                for where, offset in offsets.items()
+                if where[0] == group and where not in self._heads
+            }
+            found = self._read(unread) if unread else {}
+            self._heads |= {
+                (group, *where): (offset, found.get(where)) for where, offset in unread.items()
+            }
+        return {where: head for where, (_, head) in self._heads.items()}
+
+    def _read(self, offsets: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], float]:
+        """Since when the first record of each partition from an offset on waits.
+
+        A partition without one has no entry: only markers are left, or compaction took the rest.
+        """
+        self._consumer.assign([TopicPartition(*where, at) for where, at in offsets.items()])
+        try:
+            return dict(self._first_ones(set(offsets)))
+        finally:
+            self._consumer.unassign()
+
+    def _first_ones(self, wanted: set[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], float]]:
+        ends = time.monotonic() + _HEADS_TIMEOUT
+        while wanted:
+            if time.monotonic() > ends:
+                # Not known is not the same as not there: nobody must look well for it.
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+            message = self._consumer.poll(0.5)
+            where = (None, None) if message is None else (message.topic(), message.partition())
+            if message is None or where not in wanted:
+                continue
+            if message.error() is None:
+                yield where, _since(message)
+            wanted.discard(where)
+
+
+def _members(future: Any) -> Sequence[Any]:
+    try:
+        return list(future.result(timeout=_TIMEOUT).members)
+    except KafkaException as error:
+        # A group that nobody has ever joined.
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return ()
+        raise
+
+
+def _since(message: Any) -> float:
+    """When a record could first have been worked on, unix seconds: broker time, or its due time."""
+    due = dict(message.headers() or ()).get(DUE)
+    written: float = message.timestamp()[1] / 1000
+    return written if due is None else max(written, float(due))

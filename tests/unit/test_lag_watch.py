@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from rich.console import Console
+
+from console import lag as command
+from pipeline import topics
+from pipeline.domain.control_records import Heard, ProcessRecord
+from pipeline.lag import LOOK, STALE_AFTER, LagCollector, LagWatch, as_row, positions
+from pipeline.stream.groups import Standing
+
+RECEIVED = topics.RECEIVED.name
+
+
+def standing(committed: int, end: int, *, partition: int = 0, waits: float | None) -> Standing:
+    owner = None if committed == 1 else "worker"
+    return Standing(
+        "switchboard-dedup", RECEIVED, partition, committed, end, owner, int(committed != 1), waits
+    )
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched() -> tuple[LagWatch, Clock]:
+    clock = Clock()
+    return LagWatch(read=lambda: {("dedup", 0): 7}, now=clock), clock
+
+
+def exposed(watch: LagWatch) -> str:
+    registry = CollectorRegistry()
+    registry.register(LagCollector("switchboard_", watch))
+    return generate_latest(registry).decode()
+
+
+def test_looks_add_up_to_a_trend_and_the_worst_comes_first() -> None:
+    watch, clock = watched()
+    watch.take([standing(5, 5, waits=None), standing(1, 9, partition=1, waits=10.0)])
+    clock.now += LOOK
+    lags = watch.take([standing(5, 11, waits=clock.now), standing(1, 9, partition=1, waits=10.0)])
+    assert [(each.place.partition, each.state) for each in lags] == [(1, "STOP"), (0, "OK")]
+    assert (lags[1].trend, lags[1].read, lags[0].read) == (2.0, 7, None)
+
+
+def test_the_series_of_a_partition_name_its_state_and_leave_out_what_nobody_told() -> None:
+    watch, _ = watched()
+    watch.take([standing(5, 8, waits=990.0), standing(1, 9, partition=1, waits=10.0)])
+    said = exposed(watch)
+    place = f'group="switchboard-dedup",partition="0",topic="{RECEIVED}"'
+    assert f"switchboard_lag_records{{{place}}} 3.0" in said
+    assert f"switchboard_backlog_oldest_age_seconds{{{place}}} 10.0" in said
+    assert f"switchboard_lag_read_offset{{{place}}} 7.0" in said
+    assert said.count("switchboard_lag_read_offset{") == 1
+    assert said.count('state="STOP"') == 2
+    assert f'partition="1",state="STOP",topic="{RECEIVED}"}} 1.0' in said
+
+
+def test_what_was_seen_too_long_ago_is_not_told_as_now() -> None:
+    watch, clock = watched()
+    watch.take([standing(5, 8, waits=990.0)])
+    clock.now += STALE_AFTER + 1
+    assert "switchboard_lag_records{" not in exposed(watch)
+    assert watch.lags
+
+
+def test_a_partition_that_is_gone_is_forgotten() -> None:
+    watch, _ = watched()
+    watch.take([standing(5, 8, waits=990.0)])
+    assert watch.take([]) == []
+
+
+def heard(name: str, read: dict[int, int], at: float) -> Heard:
+    record = ProcessRecord(name=name, confirmed=0, silent_after=4.5, read=read)
+    return Heard(ProcessRecord.parse(record.to_bytes()), at)
+
+
+def test_positions_are_those_of_the_living() -> None:
+    signs = [heard("act-0", {0: 5}, 100.0), heard("act-1", {1: 6}, 100.0)]
+    dead = heard("dedup-0", {0: 9}, 90.0)
+    assert positions([*signs, dead], 101.0) == {("act", 0): 5, ("act", 1): 6}
+
+
+def test_a_sign_of_life_of_an_older_version_tells_no_position() -> None:
+    old = orjson.dumps({"schema_version": 1, "name": "act-0", "confirmed": 3, "silent_after": 4.5})
+    record = ProcessRecord.parse(old)
+    assert (record.read, record.url, record.version) == ({}, "", "")
+
+
+def shown(*standings: Standing, every: bool = False) -> str:
+    watch, _ = watched()
+    rows = [as_row(each) for each in watch.take(standings)]
+    out = StringIO()
+    Console(file=out, width=100).print(command.screen(command.Seen("here", rows), every=every))
+    return out.getvalue()
+
+
+def test_the_screen_tells_what_to_do_and_counts_what_is_well() -> None:
+    said = shown(standing(1, 9, waits=10.0), standing(5, 5, partition=1, waits=None))
+    assert "STOP" in said
+    assert "tickets.received/0" in said
+    assert "dedup: no worker: start python -m agents dedup" in said
+    assert "OK, nothing waits: dedup 1 partitions" in said
+    assert "a stall shows after 30 s" in said
+
+
+def test_all_partitions_are_shown_when_asked_for() -> None:
+    assert "tickets.received/1" in shown(standing(5, 5, partition=1, waits=None), every=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, ""), (59, "59 s"), (119, "119 s"), (600, "10 min"), (7200, "2 h"), (200_000, "2 d")],
+)
+def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
+    assert command.duration(seconds) == words
+
+
+def test_every_cause_has_words() -> None:
+    from pipeline.domain.lag import Cause
+
+    assert set(command.WORDS) == set(Cause)
