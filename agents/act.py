@@ -12,7 +12,7 @@ from agents.orders import Orders
 from agents.parked import ParkedLetters, Parking, Place
 from agents.patience import Later, Patience
 from agents.permits import Permits
-from agents.plan_records import PlanRecords, Run
+from agents.plan_records import Called, PlanRecords, Run
 from agents.records import letters_of
 from agents.reply import Replier, ReplyTask
 from pipeline import topics
@@ -27,7 +27,7 @@ from pipeline.domain.events import (
 )
 from pipeline.domain.ledger import Done, DoneOutcome
 from pipeline.domain.order_replies import asks_for_order, words_for
-from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, limited_tag, marks
+from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, again, limited_tag, marks
 from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
 from pipeline.domain.taxonomy import Intent
@@ -179,9 +179,17 @@ class Acting:
 
     async def _reply(self, work: _Work, step: ReplyStep) -> StepResult:
         if step.action_id in work.ended:
-            return REPLY_ENDS[work.ended[step.action_id].outcome]
+            return again(REPLY_ENDS[work.ended[step.action_id].outcome])
         step, body = await self._words(work, step)
-        task = ReplyTask(work.request, step, body, work.assignment, work.patience, work.began)
+        task = ReplyTask(
+            work.request,
+            step,
+            body,
+            work.assignment,
+            work.patience,
+            work.began,
+            calling=lambda: self._calling(work, step, step.template),
+        )
         came_to = await self._replier.reply(task)
         if isinstance(came_to, Withhold):
             return self._withheld(work, step, came_to.reason, body)
@@ -228,6 +236,7 @@ class Acting:
             limited = (limited_tag(self._prefix),) if work.patience.is_limited else ()
             with self._permits.on_the_wire():
                 self._writable(work)
+                self._calling(work, step, None)
                 await self._helpdesk.apply_route(ticket, team_id=team_id, tags=(*tags, *limited))
 
         await self._calls.repeatable(write, work.patience)
@@ -237,6 +246,11 @@ class Acting:
     def _writable(self, work: _Work) -> None:
         if not may_route(self._permits.mode(work.request)):
             raise _Lowered
+
+    def _calling(self, work: _Work, step: Step, template: str | None) -> None:
+        """Notes under which mode a write begins, in the very step that begins it."""
+        mode = self._permits.mode(work.request, template)
+        work.run.called[step.action_id] = Called(mode.value, self._now())
 
     def _withheld(
         self, work: _Work, step: Step, reason: WithheldReason, body: str | None = None

@@ -28,6 +28,14 @@ from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.producer import Outgoing
 
 
+@dataclass(frozen=True)
+class Called:
+    """A write that was begun: under which mode, and when (unix seconds)."""
+
+    mode: str
+    at: float
+
+
 @dataclass
 class Run:
     """One run of one plan: its steps so far.
@@ -42,6 +50,8 @@ class Run:
     reply_life: float
     results: list[tuple[Step, StepResult]] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
+    called: dict[str, Called] = field(default_factory=dict)
+    """Action id -> its last write."""
 
     def add(self, step: Step, result: StepResult) -> None:
         """Notes how a step ended."""
@@ -158,9 +168,20 @@ class PlanRecords:
                 "seconds": round(at - run.began, 6),
                 "intent": request.decision.intent,
                 "channel": request.channel,
-                **({} if step is None else {"action": step.kind}),
+                **_of_step(run, step),
                 **detail,
             },
             received_at=request.received_at,
             at=at,
         )
+
+
+def _of_step(run: Run, step: Step | None) -> dict[str, str | float]:
+    """What the audit of a step says besides: its kind, and under which mode it was written."""
+    if step is None:
+        return {}
+    said: dict[str, str | float] = {"action": step.kind}
+    called = run.called.get(step.action_id)
+    if called is not None:
+        said |= {"mode": called.mode, "called_at": round(called.at, 3)}
+    return said

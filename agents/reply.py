@@ -83,6 +83,8 @@ class ReplyTask:
     patience: Patience
     began: float
     """Monotonic seconds at which the work on the request began."""
+    calling: Callable[[], None] = lambda: None
+    """Called in the step that begins the send."""
 
 
 class Replier:
@@ -250,6 +252,7 @@ class Replier:
             )
             if breach is not None:
                 raise _BREACHES[breach]
+            task.calling()
             async with asyncio.timeout(left):
                 await self._written(task, ticket, form)
 

@@ -51,6 +51,11 @@ REPLY_ENDS = {
 """How a reply step ended, from its row in the ledger."""
 
 
+def again(result: StepResult) -> StepResult:
+    """`result` as a later run of its plan tells it: nothing was written this time."""
+    return StepResult(result.end, result.reason or "already")
+
+
 def marks(results: Iterable[tuple[str, StepResult]], prefix: str) -> tuple[str, ...]:
     """The tags that tell people what became of a plan's reply; none where nothing did.
 

@@ -272,6 +272,17 @@ def test_the_intent_is_durable_before_the_send_and_done_after_it(world: World) -
     assert kinds == [b"ticket:t1", b"intent", b"done", b"done", b"done"]
 
 
+def test_every_write_tells_under_which_mode_it_was_begun_and_a_later_run_that_it_wrote_none(
+    world: World,
+) -> None:
+    world.run(Desk(), mode="live")
+    steps = [each for each in world.broker.audits() if each.what in {"routed", "replied", "marked"}]
+    assert [each.detail["mode"] for each in steps] == ["live", "live", "live"]
+    assert all(float(each.detail["called_at"]) > 1000 for each in steps)
+    (ended,) = [each for each in world.broker.audits() if each.what == "ended"]
+    assert "mode" not in ended.detail
+
+
 def test_shadow_executes_nothing_and_keeps_what_it_would_have_said(world: World) -> None:
     desk = Desk()
     assert world.run(desk, mode="shadow")[-1] == ("ended", "withheld")

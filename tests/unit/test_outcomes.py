@@ -6,6 +6,7 @@ from pipeline.domain.outcomes import (
     REPLY_ENDS,
     StepEnd,
     StepResult,
+    again,
     is_partial,
     limited_tag,
     marks,
@@ -82,3 +83,8 @@ def test_the_tag_of_a_limit_has_the_prefix() -> None:
 def test_an_empty_plan_has_no_outcome() -> None:
     with pytest.raises(ValueError, match="its plan was empty"):
         terminal_outcome([], triage=False)
+
+
+def test_a_later_run_tells_that_it_wrote_nothing_itself() -> None:
+    assert again(StepResult(StepEnd.REPLIED)) == StepResult(StepEnd.REPLIED, "already")
+    assert again(StepResult(StepEnd.TRIAGED, "unknown")).reason == "unknown"
