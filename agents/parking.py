@@ -6,10 +6,12 @@ import asyncio
 import functools
 import socket
 import time
+import uuid
 from collections.abc import Callable
 
 from agents.status import StatusServer, status_routes
 from pipeline import telemetry, topics
+from pipeline.control import follow
 from pipeline.settings import Settings
 from pipeline.stream.guard import crash
 from pipeline.stream.parking import Scheduler
@@ -38,8 +40,19 @@ async def serve_parking(
         now=time.time,
         on_brought_back=functools.partial(telemetry.finished, NAME),
     )
+    # It calls no vendor, so nobody waits for it; its metrics tell the mode as everybody's do.
+    _, follower = follow(
+        settings.bootstrap_servers,
+        producer,
+        name=f"{NAME}-{settings.instance}",
+        life=uuid.uuid4().hex,
+        is_observer=True,
+        monotonic=time.monotonic,
+        on_crash=crash,
+    )
     server = StatusServer(status_routes(lambda: scheduler.is_ready))
     serving = asyncio.create_task(server.serve([bound]))
+    await follower.start()
     working = asyncio.create_task(scheduler.run())
     working.add_done_callback(_crash_on_failure)
     while not ((scheduler.is_ready and server.started) or stop.is_set()):  # noqa: ASYNC110 - no event
@@ -48,6 +61,7 @@ async def serve_parking(
     await stop.wait()
     scheduler.stop()
     await working
+    await follower.stop()
     await producer.close()
     server.stop()
     await serving

@@ -1,12 +1,17 @@
 """The control API: what the command line does, over HTTP, behind a bearer token.
 
-    GET  /control/state   modes, switches, gates, processes
-    POST /control/mode    {"mode", "reason", "scope"?}, Idempotency-Key compulsory
+    GET  /control/state               modes, switches, gates, processes
+    POST /control/mode                {"mode", "reason", "scope"?}
+    POST /control/template            {"template", "on", "reason"}
+    POST /control/limits/close-until  {"vendor", "until", "reason"}, `until` as RFC 3339
+    POST /control/limits/reset        {"vendor", "reason"}
+    POST /control/limits/shed         {"what", "on"?, "reason"}
 
-`POST` answers 200 when every live process has confirmed, 202 with the names in `missing` when
-the change is durable but somebody has not, 400 for what is malformed, 401 without a token, 409
-with a `code` for a key in flight or more than one step up, 422 for a key with another payload,
-503 when the state is not known or the broker does not answer: try again with the same key.
+An `Idempotency-Key` is compulsory. `POST` answers 200 when every live process has confirmed, 202
+with the names in `missing` when the change is durable but somebody has not, 400 for what is
+malformed, 401 without a token, 409 with a `code` for a key in flight, more than one step up or a
+time that has passed, 422 for a key with another payload, 503 when the state is not known or the
+broker does not answer: try again with the same key.
 """
 
 from __future__ import annotations
@@ -14,35 +19,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
+from console.changes import CHANGES, Change, told
 from console.idempotency import Keys, Response, Standing
 from console.operating import Operator, described
-from pipeline.domain.modes import GLOBAL, Mode, is_scope
-from pipeline.lever import Answer, Refused
+from pipeline import telemetry
+from pipeline.lever import Refused
 from pipeline.stream.producer import DeliveryError
 
 MAX_BODY = 16 * 1024
 MAX_KEY = 200
 UNAVAILABLE = 503
 RETRY_AFTER = {"retry-after": "1"}
-
-
-class ModeChange(BaseModel):
-    """The body of POST /control/mode."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mode: Mode
-    reason: str = Field(min_length=1, max_length=500)
-    scope: str = GLOBAL
 
 
 class ControlApi:
@@ -59,8 +54,12 @@ class ControlApi:
             routes=[
                 Route("/ping", self.ping),
                 Route("/ready", self.ready),
+                Route("/metrics", self.metrics),
                 Route("/control/state", self._guarded(self.state)),
-                Route("/control/mode", self._guarded(self.set_mode), methods=["POST"]),
+                *(
+                    Route(path, self._guarded(self.changing(kind)), methods=["POST"])
+                    for path, kind in CHANGES.items()
+                ),
             ]
         )
 
@@ -93,27 +92,35 @@ class ControlApi:
         is_fresh = self._operator.control.is_fresh
         return _http(Response(200 if is_fresh else 503, {"ready": is_fresh}))
 
+    async def metrics(self, _: Request) -> HttpResponse:
+        """What Prometheus reads."""
+        return HttpResponse(telemetry.exposition(), media_type="text/plain; version=0.0.4")
+
     async def state(self, _: Request, __: str) -> Response:
         """Everything that stands on the control topic."""
         return Response(200, described(self._operator.control))
 
-    async def set_mode(self, request: Request, by: str) -> Response:
-        """Sets one scope's mode, once per key."""
-        key = request.headers.get("idempotency-key", "")
-        if not 0 < len(key) <= MAX_KEY:
-            return _error(400, "no_key", f"Idempotency-Key of 1 to {MAX_KEY} characters is needed")
-        try:
-            change = ModeChange.model_validate_json(await _body(request))
-        except ValidationError as error:
-            places = [".".join(map(str, each["loc"])) or "body" for each in error.errors()]
-            return _error(400, "malformed", f"unusable: {', '.join(places)}")
-        if not is_scope(change.scope):
-            return _error(400, "malformed", "unusable: scope")
-        # Another person's key is another key.
-        return await self._once(f"{by}/{key}", change, by)
+    def changing(self, kind: type[Change]) -> Callable[[Request, str], Awaitable[Response]]:
+        """The endpoint that takes one kind of change, once per key."""
 
-    async def _once(self, key: str, change: ModeChange, by: str) -> Response:
-        match self._keys.begin(key, change.model_dump_json().encode()):
+        async def change(request: Request, by: str) -> Response:
+            key = request.headers.get("idempotency-key", "")
+            if not 0 < len(key) <= MAX_KEY:
+                needed = f"Idempotency-Key of 1 to {MAX_KEY} characters is needed"
+                return _error(400, "no_key", needed)
+            try:
+                asked = kind.model_validate_json(await _body(request))
+            except ValidationError as error:
+                places = [".".join(map(str, each["loc"])) or "body" for each in error.errors()]
+                return _error(400, "malformed", f"unusable: {', '.join(places)}")
+            # Another person's key is another key.
+            return await self._once(f"{by}/{key}", asked, by)
+
+        return change
+
+    async def _once(self, key: str, change: Change, by: str) -> Response:
+        payload = f"{type(change).__name__} {change.model_dump_json()}"
+        match self._keys.begin(key, payload.encode()):
             case Standing.IN_FLIGHT:
                 return _error(409, "in_flight", "the first request with this key still runs")
             case Standing.OTHER_PAYLOAD:
@@ -132,31 +139,16 @@ class ControlApi:
         return response
 
 
-async def carry_out(operator: Operator, change: ModeChange, by: str) -> Response:
-    """Sets the mode and tells how it went."""
+async def carry_out(operator: Operator, change: Change, by: str) -> Response:
+    """Changes it and tells how it went."""
     try:
-        answer = await operator.lever.set(
-            change.mode, scope=change.scope, reason=change.reason, by=by
-        )
+        written = await change.carry_out(operator.lever, by)
     except Refused as refused:
         status = UNAVAILABLE if refused.code == "unknown_state" else 409
         return _error(status, refused.code, str(refused))
     except DeliveryError as error:
         return _error(UNAVAILABLE, "not_acknowledged", f"{error}: try again with the same key")
-    return Response(200 if answer.is_acknowledged else 202, told(answer))
-
-
-def told(answer: Answer) -> dict[str, Any]:
-    """A change as JSON."""
-    return {
-        "scope": answer.scope,
-        "mode": answer.mode.value,
-        "was": answer.was.value,
-        "epoch": answer.epoch,
-        "seconds": round(answer.seconds, 6),
-        "acknowledged": answer.is_acknowledged,
-        "missing": list(answer.missing),
-    }
+    return Response(200 if written.is_acknowledged else 202, told(written))
 
 
 async def _body(request: Request) -> bytes:

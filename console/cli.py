@@ -18,6 +18,7 @@ from console.running import RunError
 from console.scenario import scenario
 from console.serve import serve
 from console.test import run_tests
+from console.topic_log import TopicMissing
 from pipeline.lever import Refused
 from pipeline.settings import SettingsError
 from pipeline.stream.admin import BrokerUnreachable
@@ -31,6 +32,7 @@ EXPECTED = (
     ControlLost,
     Refused,
     DeliveryError,
+    TopicMissing,
     tables.TableError,
 )
 """Errors whose text is the whole answer; a traceback would only hide it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.api import told
+from console.changes import told
 from console.operating import Operator, described, operating, who
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
 from pipeline.domain.template_texts import TEXTS
-from pipeline.lever import PATIENCE, Answer
+from pipeline.lever import PATIENCE, Answer, Written
 from pipeline.settings import load_settings
 
 EXIT_UNACKNOWLEDGED = 3
@@ -101,22 +101,19 @@ def template(
     name: Annotated[str, typer.Argument(help="Which template.")],
     state: Annotated[Literal["on", "off"], typer.Argument(help="Whether it may be sent.")],
     reason: Reason,
+    output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
     """Turn one template on or off; exit 3 when somebody has not confirmed."""
     if name not in TEXTS:
         raise typer.BadParameter(f"no template {name}: one of {', '.join(sorted(TEXTS))}")
 
-    async def work(operator: Operator) -> tuple[str, ...]:
+    async def work(operator: Operator) -> Written:
         return await operator.lever.switch_template(
             name, on=state == "on", reason=reason, by=who(), patience=patience
         )
 
-    missing: tuple[str, ...] = with_operator(work)
-    told = f"NOT CONFIRMED by: {', '.join(missing)}" if missing else "confirmed by every process"
-    typer.echo(f"{name}: {state}, {told}")
-    if missing:
-        raise typer.Exit(EXIT_UNACKNOWLEDGED)
+    say([f"{name}: {state}"], [with_operator(work)], output)
 
 
 def panic(
@@ -152,23 +149,32 @@ def _set(
         ]
 
     answers: list[Answer] = with_operator(work, known=known)
+    begins = [f"{each.scope}: {each.was.value} -> {each.mode.value}" for each in answers]
+    say(begins, answers, output)
+
+
+def say(what: Sequence[str], written: Sequence[Written], output: str) -> None:
+    """Tells what was changed and who has confirmed it; `what` names each change for a person.
+
+    Raises:
+        typer.Exit: with `EXIT_UNACKNOWLEDGED`, when somebody has not confirmed.
+    """
     if output == "json":
-        said = [told(each) for each in answers]
+        said = [told(each) for each in written]
         typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
-        for each in answers:
-            typer.echo(in_words(each))
-    if not all(each.is_acknowledged for each in answers):
+        for name, each in zip(what, written, strict=True):
+            typer.echo(in_words(name, each))
+    if not all(each.is_acknowledged for each in written):
         raise typer.Exit(EXIT_UNACKNOWLEDGED)
 
 
-def in_words(answer: Answer) -> str:
+def in_words(what: str, written: Written) -> str:
     """One line for a person."""
-    begin = f"{answer.scope}: {answer.was.value} -> {answer.mode.value}"
-    if answer.is_acknowledged:
-        return f"{begin}, confirmed by every process after {answer.seconds * 1000:.0f} ms"
+    if written.is_acknowledged:
+        return f"{what}, confirmed by every process after {written.seconds * 1000:.0f} ms"
     return (
-        f"{begin} is written, but NOT CONFIRMED after {answer.seconds:.1f} s by: "
-        f"{', '.join(answer.missing)}. Each of them stops by itself 5 s after it lost the topic; "
+        f"{what} is written, but NOT CONFIRMED after {written.seconds:.1f} s by: "
+        f"{', '.join(written.missing)}. Each of them stops by itself 5 s after it lost the topic; "
         "what runs elsewhere must be ended by hand"
     )

@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError
-
 from pipeline.control import Control, follow
 from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_PREFIX
 from pipeline.domain.events import UnreadableValue
@@ -22,6 +20,7 @@ from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.control import Follower
 from pipeline.stream.producer import Producer
 
+CONNECTED_WITHIN = 5.0
 KNOWN_WITHIN = 15.0
 
 
@@ -91,14 +90,16 @@ async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
         monotonic=time.monotonic,
         new_id=lambda: uuid.uuid4().hex,
     )
-    try:
-        await follower.start()
-        yield Operator(control, follower, lever, producer)
-    except KafkaConnectionError:
+    # Asked first, by the client that logs nothing of its own about a broker that is away.
+    if not await producer.connect(timeout=CONNECTED_WITHIN):
+        await producer.close(timeout=0.0)
         raise BrokerUnreachable(
             f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
             "or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+        )
+    try:
+        await follower.start()
+        yield Operator(control, follower, lever, producer)
     except asyncio.CancelledError:
         if not lost:
             raise

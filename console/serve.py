@@ -1,6 +1,7 @@
 """`./switchboard serve`: the control API as a process, until SIGTERM.
 
-Prints one JSON line when it listens.
+Prints one JSON line when it listens. Ends as every process does: 78 where settings or address do
+not fit, 70 where the broker is away and another start may help.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import logging
 import signal
 import socket
 import sys
+from typing import NoReturn
 
 import orjson
 import uvicorn
 
 from console.api import ControlApi
-from console.operating import operating
+from console.operating import ControlLost, operating
 from pipeline.http_server import HttpServer
-from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.settings import Settings, SettingsError, listening, load_settings
+from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH
 from pipeline.telemetry import configure_logging
 
 GRACE = 10
@@ -38,8 +42,20 @@ class ControlServer(HttpServer):
 def serve() -> None:
     """Serve the control API, on loopback unless SWITCHBOARD_HOST says otherwise."""
     configure_logging(logging.WARNING)
-    settings = load_settings()
-    asyncio.run(run(settings, tokens_of(settings)))
+    try:
+        settings = load_settings()
+        tokens = tokens_of(settings)
+        with listening(settings) as bound:
+            asyncio.run(run(settings, tokens, bound))
+    except SettingsError as error:
+        _end(error, EXIT_CONFIG)
+    except (BrokerUnreachable, ControlLost) as error:
+        _end(error, EXIT_CRASH)
+
+
+def _end(error: Exception, code: int) -> NoReturn:
+    sys.stderr.write(f"error: {error}\n")
+    sys.exit(code)
 
 
 def tokens_of(settings: Settings) -> dict[str, str]:
@@ -57,15 +73,13 @@ def tokens_of(settings: Settings) -> dict[str, str]:
     return tokens
 
 
-async def run(settings: Settings, tokens: dict[str, str]) -> None:
-    """Serves until SIGTERM or SIGINT."""
+async def run(settings: Settings, tokens: dict[str, str], bound: socket.socket) -> None:
+    """Serves on `bound` until SIGTERM or SIGINT."""
     async with operating(settings.bootstrap_servers) as operator:
         await operator.known()
         server = ControlServer(
             uvicorn.Config(
                 ControlApi(operator, tokens).app(),
-                host=settings.host,
-                port=settings.port,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -75,4 +89,4 @@ async def run(settings: Settings, tokens: dict[str, str]) -> None:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        await server.serve()
+        await server.serve([bound])

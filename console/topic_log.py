@@ -8,7 +8,34 @@ from typing import Self
 
 import confluent_kafka
 
+from pipeline.stream.admin import APPLY, BrokerUnreachable
+
 _TIMEOUT = 10.0
+_CONNECTED_WITHIN = 5.0
+
+
+class TopicMissing(Exception):
+    """A topic that is read is not there; the text names what makes it."""
+
+
+def partitions_of(consumer: confluent_kafka.Consumer, topic: str) -> list[int]:
+    """The topic's partitions.
+
+    Raises:
+        BrokerUnreachable: no broker answers.
+        TopicMissing: the broker has no such topic.
+    """
+    try:
+        known = list(
+            consumer.list_topics(topic, timeout=_CONNECTED_WITHIN).topics[topic].partitions
+        )
+    except confluent_kafka.KafkaException:
+        raise BrokerUnreachable(
+            "no broker answers: ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"
+        ) from None
+    if not known:
+        raise TopicMissing(f"{topic} is missing: {APPLY}")
+    return known
 
 
 class TopicLog:
@@ -34,7 +61,7 @@ class TopicLog:
                 "log_level": 0,
             }
         )
-        known = self._consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic].partitions
+        known = partitions_of(self._consumer, topic)
         self._ends: dict[int, int] = {}
         begins = []
         for number in known if partition is None else [partition]:

@@ -11,9 +11,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
-from pipeline import topics
+from pipeline import telemetry, topics
 from pipeline.domain.control_records import (
     GATE_PREFIX,
     OBSERVER_PREFIX,
@@ -27,7 +28,16 @@ from pipeline.domain.control_records import (
     unconfirmed,
 )
 from pipeline.domain.events import Message, UnreadableValue
-from pipeline.domain.modes import MODE_PREFIX, Mode, Subject, effective, own_mode, own_modes
+from pipeline.domain.modes import (
+    GLOBAL,
+    MODE_PREFIX,
+    SCOPE_KINDS,
+    Mode,
+    Subject,
+    effective,
+    own_mode,
+    own_modes,
+)
 from pipeline.settings import VERSION
 from pipeline.stream.control import Follower, Update, View
 from pipeline.stream.guard import Crash
@@ -117,6 +127,11 @@ class Control:
         """The mode of one scope alone; `Mode.STOP` when the state is not fresh."""
         return own_mode(self._modes, scope) if self.is_fresh else Mode.STOP
 
+    def lowest(self, kind: str) -> Mode:
+        """The lowest effective mode of any scope of a kind (`GLOBAL` or one of `SCOPE_KINDS`)."""
+        scopes = (scope for scope in self._modes if scope.startswith(f"{kind}="))
+        return effective(self._modes, scopes) if self.is_fresh else Mode.STOP
+
     # -- confirmation -------------------------------------------------------------------------
 
     @contextmanager
@@ -172,6 +187,17 @@ class Control:
         return unconfirmed(self.processes(), epoch, now=self.view.broker_time)
 
 
+def show_modes(control: Control) -> None:
+    """Has `switchboard_mode` tell what `control` knows whenever Prometheus asks."""
+
+    def is_now(kind: str, mode: Mode) -> float:
+        return float(control.lowest(kind) is mode)
+
+    for kind in (GLOBAL, *SCOPE_KINDS):
+        for mode in Mode:
+            telemetry.MODE.labels(kind, mode.value).set_function(partial(is_now, kind, mode))
+
+
 async def sweep(control: Control, follower: Follower) -> None:
     """Takes away what the long dead left behind; best effort."""
     dead = control.swept()
@@ -204,6 +230,7 @@ def follow(
     """
     view = View()
     control = Control(view, monotonic=monotonic)
+    show_modes(control)
 
     def beat() -> bytes:
         return ProcessRecord(

@@ -1,6 +1,7 @@
-"""Changing a mode: written at once, acknowledged when every live process has confirmed it.
+"""Changing what everybody follows: written at once, acknowledged when all live processes confirmed.
 
-One code path for the command line, the control API and whatever lowers a mode by itself.
+One code path for the command line, the control API and whatever lowers a mode by itself: modes,
+switches of templates, gates of vendors and what is left out.
 """
 
 from __future__ import annotations
@@ -8,13 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline import topics
 from pipeline.control import Control
-from pipeline.domain.control_records import TEMPLATE_PREFIX, SwitchRecord
+from pipeline.domain.control_records import (
+    GATE_PREFIX,
+    SHED_PREFIX,
+    TEMPLATE_PREFIX,
+    GateRecord,
+    SwitchRecord,
+)
 from pipeline.domain.events import Audit
 from pipeline.domain.modes import (
     GLOBAL,
@@ -29,6 +37,7 @@ from pipeline.domain.modes import (
 from pipeline.stream.producer import DeliveryError, Outgoing, Sender
 
 Detail = dict[str, str | int | float | bool]
+Record = ModeRecord | GateRecord | SwitchRecord
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +47,7 @@ acting any more, which for `act` with its defaults is 15 s."""
 
 
 class Refused(Exception):
-    """A mode that may not be set now; nothing was written. `code` is short and stable."""
+    """A change that may not be made now; nothing was written. `code` is short and stable."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -46,12 +55,9 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Written:
     """A change that is durable, and who has confirmed it."""
 
-    scope: str
-    mode: Mode
-    was: Mode
     epoch: int
     seconds: float
     """From the beginning of the write to the last confirmation, or until patience ended."""
@@ -65,12 +71,38 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Answer(Written):
+    """A mode that was set."""
+
+    scope: str
+    mode: Mode
+    was: Mode
+
+
+@dataclass(frozen=True)
+class Closed(Written):
+    """A gate that was closed; `until` is what stands now, unix seconds."""
+
+    until: float
+
+
+@dataclass(frozen=True)
 class Held:
     """A hold of one's own, to be released later."""
 
     key: str
     record: ModeRecord
     answer: Answer
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """What the logbook says of a change."""
+
+    subject: str
+    end: str
+    record: Record
+    detail: Detail
 
 
 class Writer(Protocol):
@@ -86,7 +118,11 @@ class Writer(Protocol):
 
 
 class Lever:
-    """Sets modes. `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids."""
+    """Sets modes, gates and switches. `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids.
+
+    Every method that writes raises `DeliveryError` when the broker did not acknowledge the change;
+    whether it is written is not known then.
+    """
 
     def __init__(
         self,
@@ -105,6 +141,8 @@ class Lever:
         self._monotonic = monotonic
         self._new_id = new_id
 
+    # -- modes --------------------------------------------------------------------------------
+
     async def set(
         self,
         mode: Mode,
@@ -121,8 +159,6 @@ class Lever:
 
         Raises:
             Refused: more than one step up, or the state is not known.
-            DeliveryError: the broker did not acknowledge the change; whether it is written is
-                not known.
         """
         is_known = self._control.is_fresh
         if not is_known and mode is not Mode.STOP:
@@ -136,82 +172,117 @@ class Lever:
                 f"{scope} is at {what.now.value}: raising goes one step at a time, "
                 f"{what.next.value} is next",
             )
-        return await self._carry_out(what, scope, patience, removal_counts=mode > what.was)
+        return await self._carry_out(what, scope, patience)
 
     async def hold(self, mode: Mode, *, reason: str, by: str, patience: float = PATIENCE) -> Held:
         """Holds everything at `mode` or below, beside what others have set, until `release`.
 
         Unlike `set` it takes nothing away, so its end needs no step by step.
-
-        Raises:
-            DeliveryError: as for `set`.
         """
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
         what = Change(mode_key(GLOBAL, self._new_id()), record, (), self.now_at())
-        answer = await self._carry_out(what, GLOBAL, patience, removal_counts=False)
-        return Held(what.key, record, answer)
+        return Held(what.key, record, await self._carry_out(what, GLOBAL, patience))
 
     async def release(self, held: Held, *, patience: float = PATIENCE) -> Answer:
-        """Takes one's own hold away; what anybody else has set meanwhile stands.
-
-        Raises:
-            DeliveryError: the broker did not acknowledge; the hold may still be there.
-        """
+        """Takes one's own hold away; what anybody else has set meanwhile stands."""
         began = self._monotonic()
         epoch = await self._follower.put([(held.key, None)])
         missing = await self._confirmations(epoch, patience)
-        answer = Answer(
-            GLOBAL, self.now_at(), held.record.mode, epoch, self._monotonic() - began, missing
-        )
-        await self._audit("mode_released", held.record, answer)
+        now, was = self.now_at(), held.record.mode
+        answer = Answer(epoch, self._monotonic() - began, missing, GLOBAL, now, was)
+        noted = _Noted("mode", "released", held.record, _of_mode(GLOBAL, now, was))
+        await self._tell("released", noted, answer)
         return answer
 
-    async def _carry_out(
-        self, what: Change, scope: str, patience: float, *, removal_counts: bool
-    ) -> Answer:
+    async def _carry_out(self, what: Change, scope: str, patience: float) -> Answer:
         began = self._monotonic()
         epoch = await self._follower.put([(what.key, what.put.to_bytes())])
         # Not in one go with the new hold: should the broker take the second half alone, a scope
         # would be left without any, which allows everything.
+        removing = asyncio.create_task(self._remove(what.remove))
+        if what.put.mode > what.was:
+            epoch = max(epoch, await removing)
+        noted = _Noted("mode", "set", what.put, _of_mode(scope, what.put.mode, what.was))
+        written = await self._confirmed(noted, epoch, began, patience)
+        # Going down the new hold alone decides. Nobody waits for what only tidies up behind it.
         try:
-            if what.remove:
-                epoch = await self._follower.put([(key, None) for key in what.remove])
+            await removing
         except DeliveryError as error:
-            if removal_counts:
-                raise
             log.warning("old holds stay", extra={"fields": {"code": error.code}})
-        written = Answer(scope, what.put.mode, what.was, epoch, self._monotonic() - began, ())
-        audit = asyncio.create_task(self._audit("mode_set", what.put, written))
-        missing = await self._confirmations(epoch, patience)
-        answer = replace(written, seconds=self._monotonic() - began, missing=missing)
-        ended = "mode_acknowledged" if answer.is_acknowledged else "mode_unacknowledged"
-        await audit
-        await self._audit(ended, what.put, answer)
-        return answer
+        return Answer(
+            written.epoch, written.seconds, written.missing, scope, what.put.mode, what.was
+        )
 
-    async def switch_template(
-        self, template: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
-    ) -> tuple[str, ...]:
-        """Turns one template on or off; the live processes that have not confirmed.
-
-        Raises:
-            DeliveryError: the broker did not acknowledge the switch.
-        """
-        record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
-        began = self._monotonic()
-        epoch = await self._follower.put([(TEMPLATE_PREFIX + template, record.to_bytes())])
-        missing = await self._confirmations(epoch, patience)
-        detail: Detail = {"template": template, "by": by, "epoch": epoch}
-        detail |= {
-            "seconds": round(self._monotonic() - began, 6),
-            "missing": ",".join(missing),
-        }
-        await self._record(f"template_{'on' if on else 'off'}", reason, detail)
-        return missing
+    async def _remove(self, keys: Iterable[str]) -> int:
+        gone = [(key, None) for key in keys]
+        return await self._follower.put(gone) if gone else -1
 
     def now_at(self, scope: str = GLOBAL) -> Mode:
         """A scope's own mode as known now; `Mode.STOP` when nothing is."""
         return self._control.own_mode(scope)
+
+    # -- gates and switches -------------------------------------------------------------------
+
+    async def close_gate(
+        self, vendor: str, until: float, *, reason: str, by: str, patience: float = PATIENCE
+    ) -> Closed:
+        """Closes a vendor's gate until `until`, unix seconds, or later where it already is.
+
+        Raises:
+            Refused: that time has passed.
+        """
+        if until <= self._now():
+            raise Refused("has_passed", f"that time has passed; to open {vendor}: limits reset")
+        known = self._control.gate(vendor)
+        # A record that cannot be read closes for ever; this one says until when.
+        if known is not None and math.isfinite(known.closed_until):
+            until = max(until, known.closed_until)
+        record = GateRecord(closed_until=until, by=by, reason=reason)
+        noted = _Noted("gate", "closed", record, {"vendor": vendor, "closed_until": until})
+        written = await self._put(GATE_PREFIX + vendor, noted, patience)
+        return Closed(written.epoch, written.seconds, written.missing, until)
+
+    async def open_gate(
+        self, vendor: str, *, reason: str, by: str, patience: float = PATIENCE
+    ) -> Written:
+        """Opens a vendor's gate; one call goes first and tells whether the vendor agrees."""
+        record = GateRecord(closed_until=0.0, by=by, reason=reason)
+        noted = _Noted("gate", "opened", record, {"vendor": vendor})
+        return await self._put(GATE_PREFIX + vendor, noted, patience)
+
+    async def switch_template(
+        self, template: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
+    ) -> Written:
+        """Turns one template on or off."""
+        record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
+        noted = _Noted("template", "on" if on else "off", record, {"template": template})
+        return await self._put(TEMPLATE_PREFIX + template, noted, patience)
+
+    async def shed(
+        self, what: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
+    ) -> Written:
+        """Has an optional kind of call left out while `on`."""
+        record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
+        noted = _Noted("shed", "on" if on else "off", record, {"shed": what})
+        return await self._put(SHED_PREFIX + what, noted, patience)
+
+    async def _put(self, key: str, noted: _Noted, patience: float) -> Written:
+        began = self._monotonic()
+        epoch = await self._follower.put([(key, noted.record.to_bytes())])
+        return await self._confirmed(noted, epoch, began, patience)
+
+    # -- confirmation and audit ---------------------------------------------------------------
+
+    async def _confirmed(self, noted: _Noted, epoch: int, began: float, patience: float) -> Written:
+        """Tells the logbook of a change at once, waits for everybody, and tells how that ended."""
+        written = Written(epoch, self._monotonic() - began, ())
+        telling = asyncio.create_task(self._tell(noted.end, noted, written))
+        missing = await self._confirmations(epoch, patience)
+        written = Written(epoch, self._monotonic() - began, missing)
+        await telling
+        end = "acknowledged" if written.is_acknowledged else "unacknowledged"
+        await self._tell(end, noted, written)
+        return written
 
     async def _confirmations(self, epoch: int, patience: float) -> tuple[str, ...]:
         view = self._control.view
@@ -225,25 +296,20 @@ class Lever:
             return ("(this process cannot read the control topic)",)
         return tuple(self._control.unconfirmed(epoch))
 
-    async def _audit(self, what: str, record: ModeRecord, answer: Answer) -> None:
-        detail: Detail = {
-            "scope": answer.scope,
-            "mode": answer.mode.value,
-            "was": answer.was.value,
-            "by": record.by,
-            "epoch": answer.epoch,
-            "seconds": round(answer.seconds, 6),
-            "missing": ",".join(answer.missing),
-        }
-        await self._record(what, record.reason, detail)
-
-    async def _record(self, what: str, reason: str, detail: Detail) -> None:
+    async def _tell(self, end: str, noted: _Noted, written: Written) -> None:
+        record = noted.record
         audit = Audit(
             stage="control",
-            what=what,
+            what=f"{noted.subject}_{end}",
             ingress_id=f"control-{self._new_id()}",
-            reason=reason,
-            detail=detail,
+            reason=record.reason,
+            detail={
+                **noted.detail,
+                "by": record.by,
+                "epoch": written.epoch,
+                "seconds": round(written.seconds, 6),
+                "missing": ",".join(written.missing),
+            },
             at=self._now(),
         )
         key = audit.ingress_id.encode()
@@ -251,4 +317,8 @@ class Lever:
             await self._sender.send([Outgoing(topics.AUDIT.name, key, audit.to_bytes())])
         except DeliveryError as error:
             # The lever must not fail for its own logbook: the control topic holds the same words.
-            log.warning("mode not audited", extra={"fields": {"code": error.code}})
+            log.warning("change not audited", extra={"fields": {"code": error.code}})
+
+
+def _of_mode(scope: str, mode: Mode, was: Mode) -> Detail:
+    return {"scope": scope, "mode": mode.value, "was": was.value}

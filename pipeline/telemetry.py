@@ -72,6 +72,12 @@ RESTORE_LEFT = _gauge(
     "table",
     "partition",
 )
+MODE = _gauge(
+    "mode",
+    "1 for the mode that counts now, else 0: the lowest of any scope of each kind, as followed here.",
+    "scope",
+    "mode",
+)
 MEASURED = Measured()
 """What this process has counted that no audit record tells; `pipeline.measured` reports it."""
 

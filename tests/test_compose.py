@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from agents import parking
 from agents.__main__ import BUILDERS
 from agents.status import status_routes
+from console.cli import app
 from pipeline.settings import Settings
 from sandbox.kafka_jars import KAFKA_VERSION
 
@@ -26,7 +28,7 @@ VARIABLES = {f"SWITCHBOARD_{name.upper()}" for name in Settings.model_fields} | 
 
 
 def test_there_is_a_service_for_every_process() -> None:
-    assert set(BUILDERS) | {parking.NAME, "kafka", "topics", "ingress"} == set(SERVICES)
+    assert set(BUILDERS) | {parking.NAME, "kafka", "topics", "ingress", "console"} == set(SERVICES)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -36,6 +38,18 @@ def test_every_command_is_a_module_of_ours(name: str) -> None:
     assert importlib.util.find_spec(f"{module}.__main__") is not None
     if module == "agents":
         assert arguments == [name]
+    if module == "console":
+        assert arguments[0] in typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def test_the_control_api_alone_holds_its_tokens_and_is_reached_from_the_machine_alone() -> None:
+    holders = [
+        name
+        for name, service in SERVICES.items()
+        if "SWITCHBOARD_CONTROL_TOKENS" in service["environment"]
+    ]
+    assert holders == ["console"]
+    assert all(each.startswith("127.0.0.1:") for each in SERVICES["console"]["ports"])
 
 
 def test_the_broker_is_of_the_version_that_everything_is_tested_on() -> None:

@@ -19,9 +19,11 @@ import confluent_kafka
 import httpx
 import psutil
 import pytest
+import yaml
 
 from pipeline import topics
 from pipeline.domain.events import Audit
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -33,8 +35,12 @@ ALICE = {"Authorization": "Bearer a-token"}
 
 @dataclass
 class System:
-    broker: str
+    urls: dict[str, Any]
     process: subprocess.Popen[str]
+
+    @property
+    def broker(self) -> str:
+        return str(self.urls["broker"])
 
     @property
     def env(self) -> dict[str, str]:
@@ -108,8 +114,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        yield System(said["broker"], process)
+        yield System(json.loads(process.stdout.readline()), process)
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
@@ -173,6 +178,76 @@ def test_a_template_is_switched_off_and_a_stranger_is_refused(system: System) ->
     system.run("mode", "template", "no_such_template", "off", "--reason", "x", exits=2)
 
 
+def vendor(system: System, name: str) -> dict[str, Any]:
+    told = json.loads(system.run("limits", "show", "-o", "json"))
+    return next(each for each in told["vendors"] if each["vendor"] == name)
+
+
+def control_audits(system: System) -> set[tuple[str, str | None]]:
+    return {(each.what, each.reason) for each in system.audits() if each.stage == "control"}
+
+
+def test_a_gate_is_closed_and_opened_by_the_lever(system: System) -> None:
+    said = system.run("limits", "close-until", "shopify", "+1h", "--reason", "they move")
+    assert "confirmed by every process" in said
+    closed = vendor(system, "shopify")
+    assert 3500 < closed["closed_for"] <= 3600
+    assert closed["reason"] == "they move"
+    again = system.run("limits", "close-until", "shopify", "+1m", "--reason", "less", "-o", "json")
+    (answer,) = json.loads(again)
+    assert answer["acknowledged"]
+    assert answer["closed_until"] == closed["closed_until"]
+    assert "open, confirmed" in system.run(
+        "limits", "reset", "shopify", "--reason", "they are back"
+    )
+    assert vendor(system, "shopify")["closed_for"] == 0
+    assert control_audits(system) >= {
+        ("gate_closed", "they move"), ("gate_acknowledged", "they move"),
+        ("gate_opened", "they are back"), ("gate_acknowledged", "they are back"),
+    }  # fmt: skip
+    system.run("limits", "close-until", "shopify", "2020-01-01", "--reason", "x", exits=2)
+
+
+def test_what_is_left_out_is_set_by_the_lever(system: System) -> None:
+    shed = ("limits", "shed", "shop_lookups")
+    assert "confirmed by every process" in system.run(*shed, "--reason", "scarce")
+    assert json.loads(system.run("limits", "show", "-o", "json"))["shed"] == ["shop_lookups"]
+    system.run(*shed, "--off", "--reason", "plenty")
+    assert json.loads(system.run("limits", "show", "-o", "json"))["shed"] == []
+    assert control_audits(system) >= {("shed_on", "scarce"), ("shed_off", "plenty")}
+
+
+def test_limits_shows_who_may_use_how_much(system: System) -> None:
+    (budget,) = vendor(system, "richpanel")["budgets"]
+    assert budget["limit"] == 50
+    assert budget["parts"] == {"acting": 34, "reading": 6, "people": 10}
+    assert vendor(system, "richpanel")["queued"] == 0
+    assert "people" in system.run("limits", "show")
+
+
+def test_who_has_not_confirmed_a_gate_is_named(system: System) -> None:
+    with system.paused("act"):
+        said = system.run(
+            "limits", "close-until", "shopify", "+1m", "--reason", "x", "--patience", "1", exits=3
+        )
+        assert "NOT CONFIRMED" in said
+        assert "act-0" in said
+    system.run("limits", "reset", "shopify", "--reason", "x")
+
+
+def test_every_process_tells_its_mode_to_prometheus(system: System) -> None:
+    system.bring("route_only")
+    system.run("mode", "set", "stop", "--scope", "intent=billing_issue", "--reason", "x")
+    urls = [system.urls["ingress"], system.urls["console"], *system.urls["stages"].values()]
+    assert len(urls) == 7
+    for url in urls:
+        said = httpx.get(f"{url}/metrics").text
+        assert 'switchboard_mode{mode="route_only",scope="global"} 1.0' in said, url
+        assert 'switchboard_mode{mode="live",scope="global"} 0.0' in said
+        assert 'switchboard_mode{mode="stop",scope="intent"} 1.0' in said
+    system.run("mode", "set", "shadow", "--scope", "intent=billing_issue", "--reason", "x")
+
+
 def test_who_has_not_confirmed_is_named_and_confirms_when_it_is_back(system: System) -> None:
     system.bring("route_only")
     with system.paused("act"):
@@ -194,8 +269,8 @@ def test_a_drill_measures_every_process_and_gives_back_what_was(system: System) 
     assert "mode_released" in {each.what for each in system.audits() if each.stage == "control"}
 
 
-def post(api: httpx.Client, body: Any, **headers: str) -> httpx.Response:
-    return api.post("/control/mode", json=body, headers={**ALICE, **headers})
+def post(api: httpx.Client, body: Any, to: str = "/control/mode", **headers: str) -> httpx.Response:
+    return api.post(to, json=body, headers={**ALICE, **headers})
 
 
 def test_the_api_lets_nobody_in_without_a_token(api: httpx.Client) -> None:
@@ -219,6 +294,99 @@ def test_the_api_sets_a_mode_once_per_key(system: System, api: httpx.Client) -> 
     other = post(api, {**change, "mode": "stop"}, **{"Idempotency-Key": "once"})
     assert (other.status_code, other.json()["code"]) == (422, "other_payload")
     assert "alice" in {each.detail["by"] for each in system.audits() if each.stage == "control"}
+
+
+def test_the_api_closes_and_opens_a_gate_once_per_key(system: System, api: httpx.Client) -> None:
+    closing = {"vendor": "shopify", "until": "2099-01-01T00:00:00Z", "reason": "by hand"}
+    first = post(api, closing, "/control/limits/close-until", **{"Idempotency-Key": "g1"})
+    assert first.status_code == 200
+    assert vendor(system, "shopify")["by"] == "alice"
+    opening = {"vendor": "shopify", "reason": "done"}
+    opened = post(api, opening, "/control/limits/reset", **{"Idempotency-Key": "g2"})
+    assert opened.json()["acknowledged"]
+    again = post(api, closing, "/control/limits/close-until", **{"Idempotency-Key": "g1"})
+    assert again.json() == first.json()
+    assert vendor(system, "shopify")["closed_for"] == 0
+    other = post(api, opening, "/control/limits/reset", **{"Idempotency-Key": "g1"})
+    assert (other.status_code, other.json()["code"]) == (422, "other_payload")
+
+
+def test_the_api_switches_templates_and_optional_calls(system: System, api: httpx.Client) -> None:
+    name = "t_billing_issue_intake"
+    off = {"template": name, "on": False, "reason": "typo"}
+    assert post(api, off, "/control/template", **{"Idempotency-Key": "t1"}).status_code == 200
+    assert '"on":false' in system.state()["switches"][f"template/{name}"]
+    out = {"what": "shop_lookups", "reason": "scarce"}
+    assert post(api, out, "/control/limits/shed", **{"Idempotency-Key": "s1"}).status_code == 200
+    assert '"on":true' in system.state()["switches"]["shed/shop_lookups"]
+    back = {**out, "on": False}
+    assert post(api, back, "/control/limits/shed", **{"Idempotency-Key": "s2"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("to", "body", "expected"),
+    [
+        ("limits/close-until", {"vendor": "x", "until": "2099-01-01T00:00:00Z"}, 400),
+        ("limits/close-until", {"vendor": "openai", "until": "2099-01-01T00:00:00"}, 400),
+        ("limits/close-until", {"vendor": "openai", "until": "2020-01-01T00:00:00Z"}, 409),
+        ("limits/reset", {"vendor": "openai", "reason": ""}, 400),
+        ("limits/shed", {"what": "everything"}, 400),
+        ("template", {"template": "t_no_such", "on": True}, 400),
+    ],
+)
+def test_the_api_refuses_what_it_cannot_mean(
+    api: httpx.Client, to: str, body: dict[str, Any], expected: int
+) -> None:
+    answer = post(api, {"reason": "x", **body}, f"/control/{to}", **{"Idempotency-Key": "bad"})
+    assert answer.status_code == expected
+    assert answer.json()["code"]
+
+
+def test_the_health_check_of_the_container_asks_a_running_api(api: httpx.Client) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    _, program, *rest = compose["services"]["console"]["healthcheck"]["test"]
+    assert program == "python"
+    here = [each.replace("127.0.0.1:8080", f"127.0.0.1:{api.base_url.port}") for each in rest]
+    assert here != rest
+    subprocess.run([sys.executable, *here], check=True, timeout=60)
+
+
+def serve(**env: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWITCHBOARD_", "KAFKA_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "console", "serve"],
+        cwd=ROOT, env={**clean, "SWITCHBOARD_CONTROL_TOKENS": json.dumps(TOKENS), **env},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_a_taken_port_ends_serve_with_one_line(api: httpx.Client) -> None:
+    answer = serve(SWITCHBOARD_PORT=str(api.base_url.port))
+    assert answer.returncode == EXIT_CONFIG
+    (line,) = answer.stderr.splitlines()
+    assert "SWITCHBOARD_PORT" in line
+
+
+def test_serve_without_a_broker_ends_with_one_line() -> None:
+    answer = serve(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert answer.returncode == EXIT_CRASH
+    (line,) = answer.stderr.splitlines()
+    assert "./switchboard kafka start" in line
+
+
+@pytest.mark.parametrize(
+    "verb", [("mode", "show"), ("panic",), ("limits", "show"), ("withheld", "list"),
+             ("ledger", "show", "t1"), ("drill", "stop")],
+)  # fmt: skip
+def test_a_verb_without_a_broker_says_in_one_line_what_starts_one(verb: tuple[str, ...]) -> None:
+    env = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "console", *verb],
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert "./switchboard kafka start" in line
 
 
 @pytest.mark.parametrize(

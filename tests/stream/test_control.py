@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.control import STALE_AFTER
+from pipeline import telemetry
+from pipeline.control import STALE_AFTER, show_modes
 from pipeline.domain.control_records import ProcessRecord
-from pipeline.domain.modes import Mode, Subject
+from pipeline.domain.modes import SCOPE_KINDS, Mode, Subject
 from pipeline.stream.control import Update, View
 from tests.stream.controls import Controls, control_at
 
@@ -151,3 +152,28 @@ def test_a_live_process_that_has_not_confirmed_is_named(readable: bool) -> None:
 
 def test_a_control_in_memory_says_what_it_was_given() -> None:
     assert control_at("draft").effective(ANY) is Mode.DRAFT
+
+
+def shown() -> dict[str, str]:
+    """Scope kind -> the one mode that `switchboard_mode` says counts."""
+    samples = next(iter(telemetry.MODE.collect())).samples
+    assert len(samples) == (1 + len(SCOPE_KINDS)) * len(Mode)
+    on = [sample.labels for sample in samples if sample.value == 1]
+    assert len(on) == 1 + len(SCOPE_KINDS)
+    return {labels["scope"]: labels["mode"] for labels in on}
+
+
+def test_the_metric_tells_the_lowest_mode_of_each_kind_of_scope_and_stop_when_stale() -> None:
+    now = [0.0]
+    controls = Controls(monotonic=lambda: now[0]).mode("live")
+    controls.mode("shadow", "channel=email").mode("draft", "channel=sms").mode("draft", "intent=x")
+    show_modes(controls.control)
+    assert shown() == {
+        "global": "live", "channel": "shadow", "intent": "draft",
+        "template": "live", "tenant": "live",
+    }  # fmt: skip
+    controls.mode("route_only")
+    assert shown()["channel"] == "shadow"
+    assert shown()["intent"] == shown()["template"] == "route_only"
+    now[0] = STALE_AFTER + 0.1
+    assert set(shown().values()) == {"stop"}

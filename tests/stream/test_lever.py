@@ -142,11 +142,69 @@ def test_a_process_that_has_not_confirmed_is_named(topic: Topic) -> None:
 
 
 def test_a_template_is_switched_confirmed_and_audited(topic: Topic) -> None:
-    assert run(topic.lever().switch_template("t", on=False, reason="typo", by="alice")) == ()
+    assert run(topic.lever().switch_template("t", on=False, reason="typo", by="al")).is_acknowledged
     assert not topic.controls.control.template_is_on("t")
-    assert run(topic.lever().switch_template("t", on=True, reason="mended", by="alice")) == ()
+    assert run(topic.lever().switch_template("t", on=True, reason="ok", by="al")).is_acknowledged
     assert topic.controls.control.template_is_on("t")
-    assert [each.what for each in topic.broker.audits()] == ["template_off", "template_on"]
+    assert [each.what for each in topic.broker.audits()] == [
+        "template_off", "template_acknowledged", "template_on", "template_acknowledged",
+    ]  # fmt: skip
+
+
+def test_what_is_left_out_is_confirmed_and_audited(topic: Topic) -> None:
+    control = topic.controls.control
+    assert run(topic.lever().shed("order_lookups", on=True, reason="x", by="al")).is_acknowledged
+    assert control.is_shed("order_lookups")
+    assert run(topic.lever().shed("order_lookups", on=False, reason="y", by="al")).is_acknowledged
+    assert not control.is_shed("order_lookups")
+    audits = topic.broker.audits()
+    assert [each.what for each in audits] == [
+        "shed_on", "shed_acknowledged", "shed_off", "shed_acknowledged",
+    ]  # fmt: skip
+    assert audits[0].detail["shed"] == "order_lookups"
+
+
+def test_a_gate_is_closed_and_opened_confirmed_and_audited(topic: Topic) -> None:
+    closed = run(topic.lever().close_gate("richpanel", 900.0, reason="they asked", by="alice"))
+    assert (closed.until, closed.is_acknowledged) == (900.0, True)
+    gate = topic.controls.control.gate("richpanel")
+    assert gate is not None
+    assert (gate.closed_until, gate.by, gate.reason) == (900.0, "alice", "they asked")
+    assert run(topic.lever().open_gate("richpanel", reason="they are back", by="bob")).epoch >= 0
+    opened = topic.controls.control.gate("richpanel")
+    assert opened is not None
+    assert opened.closed_until == 0.0
+    audits = topic.broker.audits()
+    assert [(each.what, each.reason, each.detail["by"]) for each in audits] == [
+        ("gate_closed", "they asked", "alice"),
+        ("gate_acknowledged", "they asked", "alice"),
+        ("gate_opened", "they are back", "bob"),
+        ("gate_acknowledged", "they are back", "bob"),
+    ]
+    assert audits[0].detail["closed_until"] == 900.0
+
+
+def test_a_gate_is_never_closed_for_shorter_than_it_is(topic: Topic) -> None:
+    topic.controls.gate("richpanel", 900.0)
+    closed = run(topic.lever().close_gate("richpanel", 100.0, reason="x", by="x"))
+    assert closed.until == 900.0
+
+
+def test_who_has_not_confirmed_a_gate_is_named(topic: Topic) -> None:
+    other = ProcessRecord(name="act-7", confirmed=-1, silent_after=5.0)
+    topic.controls.put("process/act-7/1", other.to_bytes())
+    closed = run(topic.lever().close_gate("openai", 9.0, reason="x", by="x", patience=0.0))
+    assert closed.missing == ("act-7",)
+    assert topic.broker.audits()[-1].what == "gate_unacknowledged"
+
+
+def test_a_lowered_mode_is_acknowledged_by_its_hold_alone(topic: Topic) -> None:
+    topic.controls.mode("live")
+    lowered = run(topic.lever().set(Mode.SHADOW, reason="x", by="x"))
+    holds = list(topic.controls.view.items("mode/"))
+    assert [entry.offset for _, entry in holds] == [lowered.epoch]
+    raised = run(topic.lever().set(Mode.ROUTE_ONLY, reason="x", by="x"))
+    assert all(entry.offset < raised.epoch for _, entry in topic.controls.view.items("mode/"))
 
 
 def test_the_long_dead_are_swept(topic: Topic) -> None:

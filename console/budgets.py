@@ -1,0 +1,102 @@
+"""What each vendor allows, who may use how much of it, and what waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import confluent_kafka
+
+from console.topic_log import partitions_of
+from pipeline import topics
+from pipeline.domain.budget import Split, split
+from pipeline.settings import Settings
+
+VENDORS = ("richpanel", "shopify", "openai")
+_MINUTE = 60.0
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One limit of a vendor, and its parts in the same unit for the same seconds."""
+
+    unit: str
+    limit: float
+    seconds: float
+    parts: Split
+
+    def in_words(self) -> str:
+        """For a person."""
+        return f"{self.limit:g} {self.unit} in {self.seconds:g} s"
+
+
+def budgets(settings: Settings, vendor: str) -> list[Budget]:
+    """The limits of `vendor`, as the stages split them."""
+    kept = settings.vendor_kept_share
+    match vendor:
+        case "richpanel":
+            limit, seconds = settings.vendor_budget, settings.vendor_window
+            return [Budget("requests", limit, seconds, settings.helpdesk_split)]
+        case "shopify":
+            rate = settings.shopify_rate
+            return [Budget("requests", rate, 1.0, split(rate, kept=kept, reading=0.0))]
+        case _:
+            return [
+                # The model is asked by the stage that reads.
+                Budget(unit, limit, _MINUTE, split(limit, kept=kept, reading=1.0))
+                for unit, limit in (
+                    ("requests", settings.openai_requests),
+                    ("tokens", settings.openai_tokens),
+                )
+            ]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Records that wait: parked ones by tier, and those that two stages have not ended yet."""
+
+    parked: Mapping[str, int]
+    act: int
+    classify: int
+
+    def queued(self, vendor: str) -> int:
+        """What waits where `vendor` is called; nothing ever waits for the shop."""
+        match vendor:
+            case "richpanel":
+                return sum(self.parked.values()) + self.act
+            case "openai":
+                return self.classify
+            case _:
+                return 0
+
+
+def waiting(bootstrap_servers: str) -> Waiting:
+    """What waits now."""
+    specs = {tier: spec.name for tier, spec in topics.PARKED.items()}
+    behind = _lag(bootstrap_servers, topics.PARKING_GROUP, specs.values())
+    parked = {tier: behind[name] for tier, name in specs.items()}
+    backlog = {
+        stage: _lag(bootstrap_servers, f"switchboard-{stage}", [topics.STAGE_SOURCES[stage].name])
+        for stage in ("act", "classify")
+    }
+    return Waiting(parked, *(sum(each.values()) for each in backlog.values()))
+
+
+def _lag(bootstrap_servers: str, group: str, names: Iterable[str]) -> dict[str, int]:
+    """Topic -> records that `group` has not committed."""
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0}
+    )
+    behind = {}
+    try:
+        for name in names:
+            known = partitions_of(consumer, name)
+            places = [confluent_kafka.TopicPartition(name, number) for number in known]
+            behind[name] = 0
+            for place in consumer.committed(places, timeout=_TIMEOUT):
+                low, high = consumer.get_watermark_offsets(place, timeout=_TIMEOUT)
+                behind[name] += high - max(low, place.offset)
+    finally:
+        consumer.close()
+    return behind
