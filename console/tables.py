@@ -17,7 +17,7 @@ from rich.table import Table
 from console.topics import Output
 from pipeline import topics
 from pipeline.settings import Settings, load_settings
-from pipeline.stream.begin_again import begin_again
+from pipeline.stream.begin_again import begin_again, is_ahead
 from pipeline.stream.changelog import Changelog, Changelogs, RestoreError
 from pipeline.stream.producer import Producer
 from pipeline.stream.store import (
@@ -225,46 +225,53 @@ def begin(
     name: TableName,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what would be.")] = False,
 ) -> None:
-    """Let a table whose changelog was lost go on, with the rows that this machine still holds."""
+    """Let a table whose changelog lost rows go on, with those that this machine still holds."""
     settings = load_settings()
     stores = local_stores(settings, name)
     if any(store.is_running for store in stores):
         raise TableError(f"stage {STAGES[name]} is running: stop it first")
     for partition in range(settings.partitions):
-        mine = furthest([store for store in stores if store.partition == partition])
+        mine = [store for store in stores if store.partition == partition]
         typer.echo(asyncio.run(begin_partition(settings, name, partition, mine, is_real=yes)))
     if not yes:
         typer.echo("nothing was done: add --yes")
 
 
-def furthest(stores: list[LocalStore]) -> LocalStore | None:
-    """Of several workers' stores of one partition the one that has seen most."""
+def marker_of(store: LocalStore) -> Marker | None:
+    """How far a store follows which changelog."""
+    with Store.view(store.folder) as view:
+        return view.marker
 
-    def position(store: LocalStore) -> int:
-        with Store.view(store.folder) as view:
-            marker: Marker | None = view.marker
-        return marker.position if marker else 0
 
-    return max(stores, key=position, default=None)
+def furthest(stores: list[LocalStore], changelog: Changelog) -> LocalStore | None:
+    """Of several workers' stores of one partition the one that has seen most.
+
+    Where the changelog is there, only those that are ahead of it have something to give.
+    """
+    seen = [(marker.position, store) for store in stores if (marker := marker_of(store))]
+    if changelog.epoch is not None:
+        seen = [(at, store) for at, store in seen if is_ahead(marker_of(store), changelog)]
+    return max(seen, key=lambda each: each[0], default=(0, None))[1]
 
 
 async def begin_partition(
-    settings: Settings, name: str, partition: int, store: LocalStore | None, *, is_real: bool
+    settings: Settings, name: str, partition: int, stores: list[LocalStore], *, is_real: bool
 ) -> str:
     """Begins one partition, or says why not; one line."""
     topic = topics.STAGE_CHANGELOGS[STAGES[name]].name
-    source = f"the rows in {store.folder}" if store else "no rows: this machine has none"
     try:
         with open_changelog(settings, name, partition) as changelog:
-            if changelog.epoch is not None:
+            store = furthest(stores, changelog)
+            source = f"the rows in {store.folder}" if store else "no rows: this machine has none"
+            if changelog.epoch is not None and store is None:
                 return f"partition {partition}: its changelog is whole, nothing to do"
-            if changelog.end > 0:
+            if changelog.epoch is None and changelog.end > 0:
                 raise TableError(
                     f"{topic} has lost its beginning but is not empty: delete the topic, then "
                     f"./switchboard topics apply, then ./switchboard tables begin {name} --yes"
                 )
             if not is_real:
-                return f"partition {partition}: would begin with {source}"
+                return f"partition {partition}: would go on with {source}"
             producer = Producer(settings.bootstrap_servers, client_id="switchboard-console")
             written = await begin_again(
                 store.folder if store else None, changelog, (topic, partition), producer,
@@ -273,4 +280,4 @@ async def begin_partition(
             await producer.close()
     except (RestoreError, TableBusyError, CorruptStoreError) as error:
         raise TableError(str(error)) from None
-    return f"partition {partition}: begun with {written} rows"
+    return f"partition {partition}: goes on, {written} rows were written back"

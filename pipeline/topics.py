@@ -55,6 +55,8 @@ class TopicSpec:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 30 * DAY_MS
     segment_bytes: int | None = None
+    delete_retention_ms: int | None = None
+    """How long compaction keeps a tombstone; None leaves the broker's own."""
 
     def partitions(self, keyed: int) -> int:
         """How many partitions the topic has where keyed topics have `keyed`."""
@@ -86,6 +88,8 @@ def changelog(stage: str, table: str, *rows: type[Message]) -> TopicSpec:
         writers=(stage,),
         readers=(stage,),
         cleanup="compact",
+        # A local store that was away for half of it is read anew.
+        delete_retention_ms=7 * DAY_MS,
     )
 
 
@@ -227,6 +231,8 @@ def plan(spec: TopicSpec, *, partitions: int, replication: int) -> TopicPlan:
     }
     if spec.cleanup == "delete":
         config["retention.ms"] = str(spec.retention_ms)
+    if spec.delete_retention_ms is not None:
+        config["delete.retention.ms"] = str(spec.delete_retention_ms)
     if spec.segment_bytes is not None:
         config["segment.bytes"] = str(spec.segment_bytes)
     return TopicPlan(spec.name, spec.partitions(partitions), replication, config)

@@ -4,8 +4,9 @@ An attempt is noted with the group's committed offset *before* the first record 
 is handed out, so even a process that is killed by its own memory has counted. Any commit that
 moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
 at once; in the end the head of one partition stands alone in the whole process, and when it kills
-again it is the culprit and goes to the dead letters. A partition that is given up in order takes
-its attempt back.
+again it is the culprit and goes to the dead letters. Its last try waits until the process has lived for a while:
+whoever kills workers one after the other does not reach it. A partition that is given up in order
+takes its attempt back.
 
 Weakness: a record at which somebody else kills twice while it stands alone looks the same.
 """
@@ -23,6 +24,9 @@ whoever was alone at a death is tried once more: if it passes, somebody else had
 SUSPECTS = 8000
 """Records behind the offset that may have been in hand at a death, two full fetches; past them all
 are cleared."""
+
+CALM = 10.0
+"""Seconds that a process has held the partition before it gives a record its last try."""
 
 _NOTE = re.compile(r"deaths=(\d+) until=(\d+)")
 
@@ -46,9 +50,14 @@ class Suspicion:
 
     def at_start(self, position: int) -> Suspicion:
         """What the next process makes of it: a record that was alone is the only suspect left."""
-        if self.deaths == POISON_AFTER - 1:
+        if self.is_last_try:
             return Suspicion(self.deaths, position + 1)
         return self
+
+    @property
+    def is_last_try(self) -> bool:
+        """Whether the head of the partition was alone at a death, and is poison if it kills again."""
+        return self.deaths == POISON_AFTER - 1
 
     @property
     def is_poison(self) -> bool:

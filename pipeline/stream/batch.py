@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.stream.attempts import Suspicion
+from pipeline.stream.attempts import CALM, Suspicion
 from pipeline.stream.producer import Headers
 from pipeline.stream.watermark import Watermark
 
@@ -81,16 +81,20 @@ class Assignment:
         self._gap_at: int | None = None
         self._must_seek = False
         self._is_burying = False
+        self._began = 0.0
+        self.rest: Sequence[Record] = ()
+        """What was fetched and is to be handed out next, before anything else is fetched."""
 
-    def begin(self, position: int, found: Suspicion) -> None:
-        """Starts at the committed offset, with what its note says."""
+    def begin(self, position: int, found: Suspicion, *, now: float = 0.0) -> None:
+        """Starts at the committed offset, with what its note says; `now` is monotonic seconds."""
         self.position = self._start = position
         self.found = found.at_start(position)
+        self._began = now
 
     # -- handing out --------------------------------------------------------------------------
 
     def take(self, records: Sequence[Record], *, now: float = 0.0) -> Sequence[Record]:
-        """The part of a fetch to hand out now; may be empty. See `must_seek` afterwards.
+        """The part of a fetch to hand out now; may be empty. See `must_seek` and `rest` afterwards.
 
         A fetch that starts above `position` means either that records were fetched and dropped
         on the way here, or that the log itself has a hole (compaction, retention, markers).
@@ -111,8 +115,10 @@ class Assignment:
         self._gap_at = None
         limit = self.at_once
         if limit is not None and len(fresh) > limit:
-            fresh = fresh[:limit]
-            self._must_seek = True
+            # Kept: a seek back would wait each time for the broker's answer to the fetch behind it.
+            fresh, self.rest = fresh[:limit], fresh[limit:]
+        else:
+            self.rest = ()
         self.position = fresh[-1].offset + 1
         self.watermark.hand_out(record.offset for record in fresh)
         size = sum(len(record.value or b"") + len(record.key or b"") for record in fresh)
@@ -122,7 +128,7 @@ class Assignment:
 
     @property
     def must_seek(self) -> bool:
-        """Whether the last fetch was not taken to its end, so that it must be asked for again."""
+        """Whether records are missing before the last fetch, so that they must be asked for again."""
         return self._must_seek
 
     @property
@@ -176,6 +182,10 @@ class Assignment:
     def is_suspect(self) -> bool:
         """Whether the next record must be the only one in the whole process."""
         return self.at_once == 1
+
+    def waits_for_calm(self, now: float) -> bool:
+        """Whether it is too early for the last try of a record that was alone at a death."""
+        return self.noted is None and self.found.is_last_try and now < self._began + CALM
 
     def forget_past(self) -> None:
         """Ends the suspicion once every suspect is past; what follows is noted anew."""

@@ -22,7 +22,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from pipeline.stream.store import Change
 
@@ -104,6 +104,10 @@ class ChangelogReader(AbstractContextManager["ChangelogReader"], Protocol):
         """The offset below which every record is `age` seconds older than the last record."""
         ...
 
+    def delete_retention(self) -> float:
+        """Seconds for which compaction keeps a tombstone at least."""
+        ...
+
 
 class Changelogs:
     """Opens changelog partitions of one stage; `source` is what its group consumes."""
@@ -145,6 +149,7 @@ class Changelogs:
             return Changelog(
                 consumer, TopicPartition(topic, partition), self._topic_id(topic),
                 source=self._source, servers=self._bootstrap_servers,
+                delete_retention=lambda: self._delete_retention(topic),
             )  # fmt: skip
         except BaseException:
             consumer.close()
@@ -159,6 +164,13 @@ class Changelogs:
         described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)
         return str(described[topic].result(timeout=_TIMEOUT).topic_id)
 
+    def _delete_retention(self, topic: str) -> float:
+        assert self._admin is not None  # noqa: S101 - asked of a changelog that was opened
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        described = self._admin.describe_configs([resource], request_timeout=_TIMEOUT)
+        settings = described[resource].result(timeout=_TIMEOUT)
+        return int(settings["delete.retention.ms"].value) / 1000
+
 
 class Changelog(ChangelogReader):
     """One partition, read from any offset to its end.
@@ -168,12 +180,14 @@ class Changelog(ChangelogReader):
     """
 
     def __init__(
-        self, consumer: Consumer, where: TopicPartition, topic_id: str, *, source: str, servers: str
-    ) -> None:
+        self, consumer: Consumer, where: TopicPartition, topic_id: str, *, source: str, servers: str,
+        delete_retention: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._consumer = consumer
         self._topic, self._partition = where.topic, where.partition
         self._source, self._servers = source, servers
         self._topic_id = topic_id
+        self._delete_retention = delete_retention
         offsets: tuple[int, int] = consumer.get_watermark_offsets(where, timeout=_TIMEOUT)
         self._begin, self._end = offsets
         self._epoch = self._read_epoch()
@@ -271,6 +285,11 @@ class Changelog(ChangelogReader):
         if found.error is not None:
             raise RestoreError(f"{self._topic}[{self._partition}]: {found.error.name()}")
         return self._end if found.offset == _END else int(found.offset)
+
+    def delete_retention(self) -> float:
+        """The topic's own setting, in seconds."""
+        where = f"{self._topic}[{self._partition}]"
+        return _patiently(where, self._delete_retention)
 
     def _time_of_last(self) -> int:
         """Milliseconds since the epoch at which the broker appended the last record."""

@@ -142,6 +142,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._assignments[tp].begin(
                 earliest[tp] if offset is None else max(offset, earliest[tp]),
                 Suspicion.parse(notes.get((tp.topic, tp.partition))),
+                now=time.monotonic(),
             )
             self._committed_offset[tp] = offset
 
@@ -220,11 +221,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # which a table's first use would take for earlier work of the stage.
         closed = {tp for tp in self._assignments if not self.app.is_open(tp.partition)}
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
-        wanted = set(self._get_active_partitions()) - full - closed
+        wanted = set(self._get_active_partitions()) - full - closed - self._waiting_for_calm()
         suspect = min((tp for tp in wanted if self._assignments[tp].is_suspect), default=None)
         if suspect is not None:
             others = self._assignments.values()
             wanted = set() if any(one.watermark.pending for one in others) else {suspect}
+        rests = {tp: self._assignments[tp].rest for tp in wanted}
+        if any(rests.values()):
+            return {tp: rest for tp, rest in rests.items() if rest}
         if not wanted:
             self._room.clear()
             await self.wait_first(self._room.wait(), timeout=_POLL_SOON if closed else _POLL)
@@ -236,6 +240,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if suspect is not None and not records:
             self._clear_at_the_end(suspect)
         return records or {}
+
+    def _waiting_for_calm(self) -> set[TP]:
+        now = time.monotonic()
+        return {tp for tp, mine in self._assignments.items() if mine.waits_for_calm(now)}
 
     def _clear_at_the_end(self, suspect: TP) -> None:
         """Nothing is left that could have been in hand at the last death."""

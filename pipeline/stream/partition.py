@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.stream.store import Marker, Store
@@ -32,12 +32,13 @@ class Partition:
     a record in between that nobody here wrote is an error.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], float]) -> None:
         marker = store.marker
         if marker is None:
             raise ValueError("a restored store has a marker")
         self.store = store
         self._marker: Marker = marker
+        self._now = now
         self._on_their_way: set[Put] = set()
         self._acknowledged: dict[int, Put] = {}
         self._idle = asyncio.Event()
@@ -69,7 +70,7 @@ class Partition:
 
     def _apply(self, put: Put) -> None:
         at = self._marker.position
-        marker = replace(self._marker, position=at + len(put.rows))
+        marker = replace(self._marker, position=at + len(put.rows), known_at=int(self._now()))
         changes = [(key, value, at + n) for n, (key, value) in enumerate(put.rows.items())]
         self.store.apply(changes, marker)
         self._marker = marker

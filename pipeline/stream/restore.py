@@ -3,7 +3,12 @@
 What is done is one pure choice over three facts: what the local store says it follows, what the
 changelog begins with, and whether the owner has worked before. Local files are only a cache and
 are thrown away at any doubt; a changelog that has lost its beginning is another matter. It is
-never taken for a new table: an empty ledger would mean every reply again.
+never taken for a new table: an empty ledger would mean every reply again. One that ends below the
+local store has lost its end, and what was lost is known here alone.
+
+A disk that comes back after the changelog has dropped its tombstones would bring deleted rows
+back: what was not known to be right for half that time (`delete.retention.ms`) is read anew. That
+age is taken by this machine's clock, so the time must be far longer than clocks are apart.
 
 What cannot be told: a lost tail that was written over before we look (unclean leader election,
 which is off), and a changelog emptied together with the group's commits and every local disk,
@@ -15,7 +20,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -68,7 +73,13 @@ Choice = Begin | CatchUp | Rebuild | Refuse
 
 
 def choose(
-    local: Marker | Corrupt | None, *, topic_id: str, epoch: str | None, end: int, has_history: bool
+    local: Marker | Corrupt | None,
+    *,
+    topic_id: str,
+    epoch: str | None,
+    end: int,
+    has_history: bool,
+    is_stale: bool = False,
 ) -> Choice:
     """What to do about one partition.
 
@@ -78,20 +89,33 @@ def choose(
         epoch: what the changelog begins with; None = not with an epoch.
         end: one above its last offset.
         has_history: the owner has worked before. Asked only where `epoch` is None.
+        is_stale: see `is_stale`.
     """
     if epoch is None:
         return _without_epoch(local, end=end, has_history=has_history)
     if not isinstance(local, Marker):
         return Rebuild("no local state" if local is None else "local state is damaged")
-    match local.topic_id == topic_id, local.epoch == epoch:
-        case True, False:
-            return Refuse("it has lost its beginning and was begun again")
-        case True, True if local.position <= end:
-            return CatchUp()
-        case True, True:
-            return Rebuild("local state is ahead of its changelog, which lost records", keep=True)
-        case _:
-            return Rebuild("local state belongs to another topic or cluster", keep=True)
+    if local.topic_id != topic_id:
+        return Rebuild("local state belongs to another topic or cluster", keep=True)
+    if local.epoch != epoch:
+        return Refuse("it has lost its beginning and was begun again")
+    if local.position > end:
+        return Refuse(
+            f"it ends at offset {end}, but this disk holds what was acknowledged up to "
+            f"{local.position}: the broker has lost the end of it"
+        )
+    return Rebuild("local state is older than tombstones are kept") if is_stale else CatchUp()
+
+
+def is_stale(local: Marker | Corrupt | None, changelog: ChangelogReader, now: float) -> bool:
+    """Whether tombstones that the store has not seen may be gone; `now` in unix seconds.
+
+    A store that has seen all there is needs none of them. A marker of the future says that one of
+    two clocks was far off, so nothing is known of its age.
+    """
+    if not isinstance(local, Marker) or local.position >= changelog.end:
+        return False
+    return abs(now - local.known_at) > changelog.delete_retention() / 2
 
 
 def _without_epoch(local: Marker | Corrupt | None, *, end: int, has_history: bool) -> Choice:
@@ -142,6 +166,8 @@ class Restore:
     partition: int
     folder: Path
     new_epoch: Callable[[], str]
+    now: Callable[[], float]
+    """Unix seconds."""
     on_progress: OnProgress = log_progress
 
     def run(self, changelog: ChangelogReader) -> Store:
@@ -153,6 +179,7 @@ class Restore:
             RestoreError: the changelog cannot be read.
         """
         store, local = _look(self.folder)
+        known_at = self.now()
         try:
             choice = choose(
                 local,
@@ -160,6 +187,7 @@ class Restore:
                 epoch=changelog.epoch,
                 end=changelog.end,
                 has_history=changelog.epoch is None and changelog.has_history(),
+                is_stale=is_stale(local, changelog, known_at),
             )
             position = local.position if isinstance(local, Marker) else 0
             match choice:
@@ -177,7 +205,9 @@ class Restore:
                 store = Store.open(self.folder, bulk=is_bulk)
             elif is_bulk:
                 store = store.reopen(bulk=True)
-            self._apply(store, changelog, position)
+            self._apply(store, changelog, Marker(
+                changelog.topic_id, changelog.epoch or "", position, int(known_at)
+            ))  # fmt: skip
             if is_bulk:
                 store = store.reopen()
         except BaseException:
@@ -194,21 +224,19 @@ class Restore:
             f"./switchboard tables begin {self.table}"
         )
 
-    def _apply(self, store: Store, changelog: ChangelogReader, position: int) -> None:
-        epoch = changelog.epoch or ""
+    def _apply(self, store: Store, changelog: ChangelogReader, begin: Marker) -> None:
         began = told = time.monotonic()
         rows = 0
-        for changes, reached in changelog.read(position):
+        for changes, reached in changelog.read(begin.position):
             # No write-ahead log: a crash only means beginning again from the marker, which is
             # written with the rows; what counts is flushed at the end.
-            marker = Marker(changelog.topic_id, epoch, reached)
-            store.apply(changes, marker, write_ahead=False)
+            store.apply(changes, replace(begin, position=reached), write_ahead=False)
             rows += len(changes)
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 self._tell(reached, changelog.end, rows, told - began)
         end = changelog.end
-        store.apply((), Marker(changelog.topic_id, epoch, end), write_ahead=False)
+        store.apply((), replace(begin, position=end), write_ahead=False)
         store.flush()
         self._tell(end, end, rows, time.monotonic() - began)
 

@@ -83,10 +83,12 @@ class Marker:
     topic_id: str
     epoch: str
     position: int
+    known_at: int = 0
+    """Unix seconds by this machine's clock: then the log below `position` came to these rows."""
 
     def to_bytes(self) -> bytes:
         """The marker as the store keeps it."""
-        return f"{self.topic_id} {self.epoch} {self.position}".encode()
+        return f"{self.topic_id} {self.epoch} {self.position} {self.known_at}".encode()
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -96,9 +98,9 @@ class Marker:
             CorruptStoreError: it is something else.
         """
         words = raw.decode("ascii", "replace").split(" ")
-        if len(words) != 3 or not words[2].isdigit():  # noqa: PLR2004 - the three fields
+        if len(words) != 4 or not all(map(str.isdigit, words[2:])):  # noqa: PLR2004 - the fields
             raise CorruptStoreError("the marker cannot be read")
-        return cls(words[0], words[1], int(words[2]))
+        return cls(words[0], words[1], int(words[2]), int(words[3]))
 
 
 def _options(*, bulk: bool) -> Options:

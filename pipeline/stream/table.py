@@ -8,6 +8,7 @@ acknowledged it, and the local store is a cache of the changelog with a marker o
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ class DurableTable:
         open_changelog: Callable[[str, int], ChangelogReader],
         retention: float | None = None,
         new_epoch: Callable[[], str] = lambda: uuid.uuid4().hex,
+        now: Callable[[], float] = time.time,
         on_progress: OnProgress = log_progress,
         on_failure: Callable[[BaseException], None] = lambda error: crash("table", error),
     ) -> None:
@@ -50,6 +52,7 @@ class DurableTable:
         self._folder = folder / name
         self._open_changelog = open_changelog
         self._new_epoch = new_epoch
+        self._now = now
         self._on_progress = on_progress
         self._on_failure = on_failure
         """Told why a partition cannot be opened: nobody may be waiting for it yet."""
@@ -95,10 +98,11 @@ class DurableTable:
             partition,
             self._folder / str(partition),
             new_epoch=self._new_epoch,
+            now=self._now,
             on_progress=self._on_progress,
         )
         with self._open_changelog(self.changelog, partition) as changelog:
-            return Partition(how.run(changelog))
+            return Partition(how.run(changelog), now=self._now)
 
     async def ready(self, partition: int) -> None:
         """Returns when `partition` is restored.

@@ -8,13 +8,14 @@ left out: the owner may have them or not.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.stream.changelog import ChangelogReader
-from pipeline.stream.restore import CatchUp, Rebuild, Refuse, choose
+from pipeline.stream.restore import CatchUp, Rebuild, Refuse, choose, is_stale
 from pipeline.stream.store import Marker, Row, Store
 
 SAMPLES = 5
@@ -41,8 +42,8 @@ class Verdict:
         return self.problem is None and not (self.missing or self.extra or self.different)
 
 
-def verify(folder: Path, open_changelog: OpenChangelog) -> Verdict:
-    """Compares the store in `folder` with its changelog.
+def verify(folder: Path, open_changelog: OpenChangelog, *, now: float | None = None) -> Verdict:
+    """Compares the store in `folder` with its changelog; `now` in unix seconds, None for now.
 
     Raises:
         CorruptStoreError: the files are damaged, or there are none.
@@ -51,11 +52,11 @@ def verify(folder: Path, open_changelog: OpenChangelog) -> Verdict:
     with Store.view(folder) as view:
         marker = view.marker
         with open_changelog() as changelog:
-            problem = _problem(marker, changelog)
+            problem = _problem(marker, changelog, time.time() if now is None else now)
             if problem is not None or marker is None:
                 return Verdict(problem=problem or "the store was never written")
             with tempfile.TemporaryDirectory(prefix="table-fold-") as own:
-                fold, touched = _fold(changelog, Path(own), marker)
+                fold, touched = fold_of(changelog, Path(own), marker.position)
                 try:
                     verdict = _compare(view.rows(), fold.rows(), touched)
                 finally:
@@ -64,13 +65,14 @@ def verify(folder: Path, open_changelog: OpenChangelog) -> Verdict:
     return verdict
 
 
-def _problem(marker: Marker | None, changelog: ChangelogReader) -> str | None:
+def _problem(marker: Marker | None, changelog: ChangelogReader, now: float) -> str | None:
     choice = choose(
         marker,
         topic_id=changelog.topic_id,
         epoch=changelog.epoch,
         end=changelog.end,
         has_history=True,
+        is_stale=is_stale(marker, changelog, now),
     )
     match choice:
         case CatchUp():
@@ -83,35 +85,39 @@ def _problem(marker: Marker | None, changelog: ChangelogReader) -> str | None:
             raise AssertionError("with history nothing begins")
 
 
-def _fold(changelog: ChangelogReader, folder: Path, marker: Marker) -> tuple[Store, set[bytes]]:
-    """The fold of the changelog, and the keys that it touched at or above `marker`."""
+def fold_of(changelog: ChangelogReader, folder: Path, position: int) -> tuple[Store, set[bytes]]:
+    """The fold of the changelog, made in `folder`, and the keys it touched from `position` on."""
     fold = Store.open(folder / "fold", bulk=True)
     touched: set[bytes] = set()
     for changes, reached in changelog.read(0):
         fold.apply(changes, Marker("", "", reached), write_ahead=False)
-        if reached > marker.position:
-            touched.update(key for key, _, offset in changes if offset >= marker.position)
+        if reached > position:
+            touched.update(key for key, _, offset in changes if offset >= position)
     fold.flush()
     return fold.reopen(), touched
 
 
 def _compare(mine: Iterator[Row], fold: Iterator[Row], touched: set[bytes]) -> Verdict:
-    """Walks both in key order."""
     verdict = Verdict()
+    for key, here, there in side_by_side(mine, fold):
+        verdict.rows += here is not None
+        if here == there or key in touched:
+            continue
+        kind = "extra" if there is None else "missing" if here is None else "different"
+        setattr(verdict, kind, getattr(verdict, kind) + 1)
+        verdict.samples += [key] if len(verdict.samples) < SAMPLES else []
+    return verdict
+
+
+def side_by_side(
+    mine: Iterator[Row], fold: Iterator[Row]
+) -> Iterator[tuple[bytes, Row | None, Row | None]]:
+    """Each key of either, in order, with the row that each of them has of it."""
     here, there = next(mine, None), next(fold, None)
     while here is not None or there is not None:
-        if there is None or (here is not None and here.key < there.key):
-            assert here is not None  # noqa: S101 - one of the two is there
-            key, kind = here.key, "extra"
-            here = next(mine, None)
-        elif here is None or there.key < here.key:
-            key, kind = there.key, "missing"
-            there = next(fold, None)
-        else:
-            key, kind = here.key, "different" if here != there else ""
-            here, there = next(mine, None), next(fold, None)
-        verdict.rows += kind != "missing"
-        if kind and key not in touched:
-            setattr(verdict, kind, getattr(verdict, kind) + 1)
-            verdict.samples += [key] if len(verdict.samples) < SAMPLES else []
-    return verdict
+        key = min(row.key for row in (here, there) if row is not None)
+        left = here if here is not None and here.key == key else None
+        right = there if there is not None and there.key == key else None
+        yield key, left, right
+        here = next(mine, None) if left is not None else here
+        there = next(fold, None) if right is not None else there

@@ -18,6 +18,9 @@ from pipeline.stream.changelog import EPOCH, ChangelogReader, Slab
 from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing, Producer
 from pipeline.stream.table import DurableTable
 
+DELETE_RETENTION = 7 * 86_400.0
+"""Seconds, of every changelog."""
+
 
 @dataclass(frozen=True)
 class FakeRecord:
@@ -79,6 +82,15 @@ class MemoryBroker:
             if record is not None and last[record.key] != at:
                 log[at] = None
 
+    def drop_tombstones(self, topic: str, partition: int = 0) -> None:
+        """What a compaction does with tombstones that are older than `delete.retention.ms`."""
+        where = topic, partition
+        self.compact(topic, partition)
+        last_kept = self.now - 1000 * DELETE_RETENTION
+        for at, (record, time) in enumerate(zip(self.logs[where], self.times[where], strict=True)):
+            if record is not None and record.value is None and time < last_kept:
+                self.logs[where][at] = None
+
     def delete_below(self, offset: int, topic: str, partition: int = 0) -> None:
         log = self.logs[topic, partition]
         log[:offset] = [None] * min(offset, len(log))
@@ -113,6 +125,7 @@ class MemoryBroker:
             folder=folder,
             open_changelog=self.reader,
             retention=retention,
+            now=lambda: self.now / 1000,
             on_failure=lambda _: None,
         )
 
@@ -153,6 +166,9 @@ class MemoryChangelog(ChangelogReader):
             until = min(at + 3, self._end)
             slab = [(r.key or b"", r.value, o) for o in range(at, until) if (r := log[o])]
             yield slab, until
+
+    def delete_retention(self) -> float:
+        return DELETE_RETENTION
 
     def cutoff(self, age: float) -> int:
         times = self._broker.times[self._where][: self._end]

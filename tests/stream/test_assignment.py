@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.stream.attempts import SUSPECTS, Suspicion
+from pipeline.stream.attempts import CALM, SUSPECTS, Suspicion
 from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, AssignmentEnded
 from tests.stream.memory_broker import FakeRecord
 
@@ -103,8 +103,21 @@ def test_under_suspicion_few_are_handed_out_and_the_rest_is_asked_for_again() ->
     assert mine.must_note
     mine.count()
     assert len(mine.take(run_of(*range(100)))) == 64
-    assert mine.must_seek
     assert is_full(mine)
+    assert [record.offset for record in mine.rest] == [*range(64, 100)]
+    assert len(mine.take(mine.rest)) == 36
+    assert mine.rest == ()
+    assert not mine.must_seek
+
+
+def test_who_was_alone_at_a_death_is_tried_again_only_by_a_process_that_has_lived_for_a_while() -> (
+    None
+):
+    for deaths, waits in ((3, False), (4, True), (5, False)):
+        mine = Assignment("source", 0, 1, None)
+        mine.begin(0, Suspicion(deaths, SUSPECTS), now=50.0)
+        assert mine.waits_for_calm(50.0 + CALM - 0.1) is waits
+        assert not mine.waits_for_calm(50.0 + CALM)
 
 
 def test_the_last_suspect_stands_alone_and_then_it_is_buried_unread() -> None:

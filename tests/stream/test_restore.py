@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pipeline.stream.begin_again import begin_again
+from pipeline.stream.producer import DeliveryError, Outgoing
 from pipeline.stream.restore import (
     Begin,
     CatchUp,
@@ -16,9 +19,10 @@ from pipeline.stream.restore import (
     Restore,
     TableRefused,
     choose,
+    is_stale,
 )
 from pipeline.stream.store import _CACHE, CorruptStoreError, Marker, Store
-from tests.stream.memory_broker import MemoryBroker
+from tests.stream.memory_broker import DELETE_RETENTION, MemoryBroker
 
 LOG = "rows-changelog"
 
@@ -37,7 +41,7 @@ LOG = "rows-changelog"
         (Corrupt(), "e", 9, False, Rebuild),
         (Marker("id", "e", 5), "e", 9, False, CatchUp),
         (Marker("id", "e", 9), "e", 9, False, CatchUp),
-        (Marker("id", "e", 10), "e", 9, False, Rebuild),  # ahead
+        (Marker("id", "e", 10), "e", 9, False, Refuse),  # ahead: the end of it was lost
         (Marker("other", "f", 5), "e", 9, False, Rebuild),  # foreign
         (Marker("other", "e", 5), "e", 9, False, Rebuild),  # a mirror: offsets may differ
         (Marker("id", "f", 5), "e", 9, False, Refuse),  # emptied and begun again
@@ -54,12 +58,39 @@ def test_the_choice(
     assert isinstance(made, wanted)
 
 
+@pytest.mark.parametrize(
+    ("position", "days", "wanted"),
+    [
+        (5, 3, False),
+        (5, 4, True),
+        (5, -4, True),  # a clock was far off
+        (9, 4, False),  # it has seen all there is
+    ],
+)
+def test_a_store_is_stale_at_half_the_time_for_which_tombstones_are_kept(
+    position: int, days: int, wanted: bool
+) -> None:
+    broker = MemoryBroker()
+    broker.logs[LOG, 0] = [None] * 9
+    local = Marker("id", "e", position, known_at=1_000_000_000)
+    now = 1_000_000_000 + days * 86_400.0
+    assert is_stale(local, broker.reader(LOG, 0), now) is wanted
+
+
+def test_a_stale_store_is_rebuilt() -> None:
+    stale = choose(
+        Marker("id", "e", 5), topic_id="id", epoch="e", end=9, has_history=False, is_stale=True
+    )
+    assert isinstance(stale, Rebuild)
+
+
 def run(broker: MemoryBroker, folder: Path, told: list[Progress] | None = None) -> Store:
     how = Restore(
         "rows",
         0,
         folder / "0",
         new_epoch=lambda: "e1",
+        now=lambda: broker.now / 1000,
         on_progress=(told if told is not None else []).append,
     )
     return how.run(broker.reader(LOG, 0))
@@ -99,14 +130,77 @@ def test_behind_it_catches_up_and_tells_how_far_it_is(tmp_path: Path) -> None:
     assert told[-1].rows == 24
 
 
-def test_ahead_it_is_rebuilt_and_what_it_had_is_set_aside(tmp_path: Path) -> None:
+def test_ahead_of_its_changelog_it_is_refused_and_keeps_what_was_lost(tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    filled(broker, tmp_path / "a")
+    broker.lose_tail(2, LOG)
+    with pytest.raises(TableRefused, match=r"acknowledged up to 21.*tables begin"):
+        run(broker, tmp_path / "a")
+    with Store.view(tmp_path / "a" / "0") as store:
+        assert store.get_many([b"k9"]) == [b"9"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_lost_end_comes_back_from_the_store_that_is_ahead(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    """Also for a worker whose disk has seen a part of it, and after a kill in the middle."""
+    broker = MemoryBroker()
+    filled(broker, tmp_path / "a", 3)
+    filled(broker, tmp_path / "b", 8)
+    rows = filled(broker, tmp_path / "a", 10)
+    del broker.logs[LOG, 0][4:]
+    del broker.times[LOG, 0][4:]
+    folder = tmp_path / "a" / "0"
+
+    def bring_back() -> int:
+        changelog = broker.reader(LOG, 0)
+        return asyncio.run(begin_again(folder, changelog, (LOG, 0), broker, epoch="never"))
+
+    if is_killed:
+        broker.fail_next = True
+        with pytest.raises(DeliveryError):
+            bring_back()
+        with pytest.raises(TableRefused):
+            run(broker, tmp_path / "a")
+    assert bring_back() == 8
+    for worker in ("a", "b", "c"):
+        assert rows_of(run(broker, tmp_path / worker)) == rows
+
+
+def test_a_row_that_came_after_the_loss_is_not_overwritten(tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    filled(broker, tmp_path / "a", 5)
+    broker.lose_tail(6, LOG)
+    for key, value in ((b"k0", b"newer"), (b"k9", b"new")):
+        broker.append(Outgoing(LOG, key, value, (), 0))
+    folder, changelog = tmp_path / "a" / "0", broker.reader(LOG, 0)
+    assert asyncio.run(begin_again(folder, changelog, (LOG, 0), broker, epoch="never")) == 3
+    wanted = {b"k0": b"newer", b"k9": b"new", **{b"k%d" % n: b"%d" % n for n in range(1, 5)}}
+    assert rows_of(run(broker, tmp_path / "a")) == wanted
+
+
+def test_a_disk_that_was_away_for_too_long_brings_no_deleted_row_back(tmp_path: Path) -> None:
     broker = MemoryBroker()
     rows = filled(broker, tmp_path / "a")
-    broker.lose_tail(2, LOG)
-    del rows[b"k9"]
-    assert rows_of(run(broker, tmp_path / "a")) == rows
-    with Store.view(tmp_path / "a" / "0.aside") as aside:
-        assert aside.get_many([b"k9"]) == [b"9"]
+    shutil.copytree(tmp_path / "a", tmp_path / "away")
+
+    async def delete() -> None:
+        table = broker.table(tmp_path, "a")
+        table.changelog = LOG
+        table.assign([0])
+        await table.ready(0)
+        await table.commit(0, {b"k1": None}, broker)
+        await table.close()
+
+    asyncio.run(delete())
+    broker.now += int(1000 * DELETE_RETENTION) + 1
+    broker.drop_tombstones(LOG)
+    shutil.copytree(tmp_path / "away", tmp_path / "trusted")
+    del rows[b"k1"]
+    assert rows_of(run(broker, tmp_path / "away")) == rows
+    broker.now -= int(1000 * DELETE_RETENTION)
+    assert b"k1" in rows_of(run(broker, tmp_path / "trusted"))  # what the rebuild prevented
 
 
 def test_foreign_state_is_replaced_by_the_changelogs_rows(tmp_path: Path) -> None:

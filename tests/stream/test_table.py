@@ -114,7 +114,7 @@ def test_puts_acknowledged_out_of_order_are_applied_in_the_changelogs_order(tmp_
     async def scenario() -> None:
         store = Store.open(tmp_path / "0")
         store.apply((), Marker("id", "epoch", 1))
-        mine = Partition(store)
+        mine = Partition(store, now=lambda: 7.0)
         first, second = mine.begin({b"a": b"old"}), mine.begin({b"a": b"new"})
         mine.acknowledge(second, 2)
         assert not second.applied.done()
@@ -124,7 +124,7 @@ def test_puts_acknowledged_out_of_order_are_applied_in_the_changelogs_order(tmp_
         assert first.applied.done()
         assert second.applied.done()
         assert store.get_many([b"a"]) == [b"new"]
-        assert store.marker == Marker("id", "epoch", 3)
+        assert store.marker == Marker("id", "epoch", 3, known_at=7)
         store.close()
 
     asyncio.run(scenario())

@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.stream.begin_again import begin_again
 from pipeline.stream.changelog import Slab
 from pipeline.stream.producer import Changes, Outgoing
+from pipeline.stream.restore import TableRefused
 from pipeline.stream.table import DurableTable
 from pipeline.stream.verify import verify
-from tests.stream.memory_broker import MemoryBroker, MemoryChangelog
+from tests.stream.memory_broker import DELETE_RETENTION, MemoryBroker, MemoryChangelog
 
 LOG = "rows-changelog"
 Rows = dict[bytes, bytes | None]
@@ -199,7 +202,7 @@ class Compact:
 
 @dataclass(frozen=True)
 class LoseTail:
-    """The broker forgets what it acknowledged; the store is ahead of it."""
+    """The broker forgets what it acknowledged; a person brings it back from the store ahead of it."""
 
     count: int
 
@@ -208,9 +211,27 @@ class LoseTail:
         log = world.broker.logs[LOG, 0]
         # Only what a compaction has not touched: else the records below are gone as well.
         count = min(self.count, len(log) - 1)
-        if count and None not in log:
-            world.broker.lose_tail(count, LOG)
-        world.model = world.broker.fold()
+        if not count or None in log:
+            return
+        world.broker.lose_tail(count, LOG)
+        table = world.broker.table(world.disk)
+        table.assign([0])
+        with pytest.raises(TableRefused):
+            await table.ready(0)
+        await table.close()
+        folder, changelog = world.disk / "rows" / "0", world.broker.reader(LOG, 0)
+        await begin_again(folder, changelog, (LOG, 0), world.broker, epoch="never")
+        # What was deleted in the lost part lives again, and nothing else is different.
+        world.model = {**world.broker.fold(), **world.model}
+
+
+class StayAway:
+    """The process is away for longer than tombstones are kept, and others do not rest."""
+
+    async def run(self, world: World) -> None:
+        await world.leave(await world.running())
+        world.broker.now += int(1001 * DELETE_RETENTION)
+        world.broker.drop_tombstones(LOG)
 
 
 class Reassign:
@@ -223,12 +244,13 @@ class Reassign:
 class Verify:
     async def run(self, world: World) -> None:
         table = await world.running()
-        verdict = verify(world.disk / "rows" / "0", lambda: world.broker.reader(LOG, 0))
+        where, now = world.disk / "rows" / "0", world.broker.now / 1000
+        verdict = verify(where, lambda: world.broker.reader(LOG, 0), now=now)
         assert verdict.is_good, verdict
         assert verdict.rows == len(dict(table.items()))
 
 
-Step = PutRows | Kill | KillInRestore | OtherWorker | LoseTail
+Step = PutRows | Kill | KillInRestore | OtherWorker | LoseTail | StayAway
 
 keys = st.integers(0, 8).map(lambda n: b"k%d" % n)
 values = st.one_of(st.none(), st.binary(max_size=3))
@@ -239,13 +261,16 @@ steps = st.one_of(
     st.builds(KillInRestore, st.integers(0, 3), st.booleans()),
     st.builds(OtherWorker, rows),
     st.builds(LoseTail, st.integers(1, 4)),
-    st.sampled_from([Kill(), StopOrderly(), LoseDisk(), Compact(), Reassign(), Verify()]),
+    st.sampled_from(
+        [Kill(), StopOrderly(), LoseDisk(), Compact(), Reassign(), Verify(), StayAway()]
+    ),
 )
 
 
 @settings(max_examples=30, deadline=None)
 @example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 0), Kill()])
 @example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 1), Kill()])
+@example([PutRows({b"k1": b"1"}, None), OtherWorker({b"k1": None}), StayAway()])
 @given(st.lists(steps, min_size=2, max_size=12))
 def test_the_table_equals_a_dict_whatever_dies_when(
     script: list[Step],

@@ -24,7 +24,8 @@ async def ready(broker: MemoryBroker, folder: Path) -> DurableTable:
 
 
 def check(broker: MemoryBroker, folder: Path) -> Verdict:
-    return verify(folder / "rows" / "0", lambda: broker.reader(LOG, 0))
+    where = folder / "rows" / "0"
+    return verify(where, lambda: broker.reader(LOG, 0), now=broker.now / 1000)
 
 
 def stopped(broker: MemoryBroker, folder: Path) -> Path:
@@ -85,7 +86,7 @@ def test_a_lost_changelog_is_named_by_verify(tmp_path: Path) -> None:
     ahead = MemoryBroker()
     stopped(ahead, tmp_path / "ahead")
     ahead.lose_tail(1, LOG)
-    assert "ahead" in (check(ahead, tmp_path / "ahead").problem or "")
+    assert "has lost the end" in (check(ahead, tmp_path / "ahead").problem or "")
 
 
 @pytest.mark.parametrize("has_store", [True, False])
@@ -102,8 +103,6 @@ def test_a_lost_changelog_begins_again_with_the_rows_that_are_left(
         changelog = broker.reader(LOG, 0)
         written = await begin_again(mine, changelog, (LOG, 0), broker, epoch="anew")
         assert written == (5 if has_store else 0)
-        with pytest.raises(ValueError, match="not empty"):
-            await begin_again(mine, broker.reader(LOG, 0), (LOG, 0), broker, epoch="twice")
         for worker in ("a", "b"):
             table = await ready(broker, tmp_path / worker)
             assert len(dict(table.items())) == written
