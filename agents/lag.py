@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agents.status import Answer, Route, json_answer
 from pipeline import telemetry, topics
 from pipeline.app import Stage
-from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, positions
+from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, positions, queues
 from pipeline.settings import Settings
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.broker_clock import BrokerClock
-from pipeline.stream.groups import Groups
+from pipeline.stream.groups import Groups, Standing
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,15 @@ class LagObserver:
     async def _look_forever(self) -> None:
         while True:
             try:
-                self.watch.take(await asyncio.to_thread(self._groups.look))
+                self._tell(await asyncio.to_thread(self._groups.look))
             except BrokerUnreachable:
                 log.warning("lag unknown", extra={"fields": {"code": "broker_unreachable"}})
             await asyncio.sleep(LOOK)
+
+    def _tell(self, standings: Sequence[Standing]) -> None:
+        for stage, queue in queues(self.watch.take(standings)).items():
+            telemetry.level("queue_depth", queue.depth, stage)
+            telemetry.level("queue_oldest_age_seconds", queue.age, stage)
 
 
 def attach_lag(stage: Stage, settings: Settings) -> LagObserver:

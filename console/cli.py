@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from console.operating import ControlLost
 from console.running import RunError
 from console.scenario import scenario
 from console.serve import serve
+from console.status import status
 from console.test import run_tests
 from console.topic_log import TopicMissing
 from pipeline.lever import Refused
@@ -51,6 +53,7 @@ app.command("test")(run_tests)
 app.command("eval")(eval_command)
 app.command()(topics.schemas)
 app.command()(lag)
+app.command()(status)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")
@@ -79,6 +82,8 @@ def bench(context: typer.Context) -> None:
 def main() -> None:
     """Runs the verb of the command line."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What the library has to say of a broker that does not answer, the error says in one line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app()
     except EXPECTED as error:

@@ -21,6 +21,7 @@ from rich.text import Text
 from console.bulk import Output
 from console.operating import Operator, operating
 from pipeline import topics
+from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.lag import WINDOW
 from pipeline.lag import LOOK, STALE_AFTER, LagWatch, as_row, positions
 from pipeline.settings import Settings, load_settings
@@ -115,19 +116,27 @@ async def looks(operator: Operator, settings: Settings) -> AsyncGenerator[Seen, 
 
 async def ask(operator: Operator) -> Seen | None:
     """What a running `observe` says; None when none runs or none has looked lately."""
-    view = operator.control.view
     async with httpx.AsyncClient(timeout=ASK_TIMEOUT) as http:
-        for heard in operator.control.processes():
-            record = heard.record
-            if not (record.name.startswith("observe") and heard.is_live(view.broker_time)):
-                continue
+        for record in observers(operator):
             try:
                 said = (await http.get(f"{record.url}/lag")).raise_for_status().json()
             except (httpx.HTTPError, httpx.InvalidURL, ValueError):
                 continue
-            if view.broker_time - said["looked_at"] <= STALE_AFTER:
+            if operator.control.view.broker_time - said["looked_at"] <= STALE_AFTER:
                 return Seen(record.name, said["lags"])
     return None
+
+
+def observers(operator: Operator) -> list[ProcessRecord]:
+    """The `observe` processes that live and can be asked."""
+    control = operator.control
+    return [
+        heard.record
+        for heard in control.processes()
+        if heard.record.name.startswith("observe")
+        and heard.record.url
+        and heard.is_live(control.view.broker_time)
+    ]
 
 
 class OwnLooks:

@@ -131,6 +131,8 @@ def described(control: Control) -> dict[str, Any]:
         "processes": [
             {
                 "name": heard.record.name,
+                "version": heard.record.version,
+                "url": heard.record.url,
                 "is_live": heard.is_live(view.broker_time),
                 "has_confirmed": heard.record.confirmed >= control.epoch,
                 "heard_seconds_ago": round(view.broker_time - heard.at, 3),

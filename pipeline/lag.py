@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +18,8 @@ LOOK = 3.0
 """Seconds between two looks."""
 STALE_AFTER = 15.0
 """Seconds after which a judgement is told no more: a missing series is an alarm, an old one a lie."""
+
+STANDING = frozenset({State.STALL, State.STOP})
 
 _PLACE = ["group", "topic", "partition"]
 METRICS = {
@@ -94,6 +96,30 @@ def positions(heard: Sequence[Heard], now: float) -> dict[tuple[str, int], int]:
         if each.is_live(now)
         for partition, offset in each.record.read.items()
     }
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits for one stage, over all its partitions."""
+
+    depth: int
+    """Offsets."""
+    age: float
+    """Seconds of the oldest record."""
+    stands: bool
+    """Whether some partition of it does not move though records wait."""
+
+
+def queues(lags: Sequence[Lag]) -> dict[str, Queue]:
+    """Stage -> what waits for it."""
+    found: dict[str, Queue] = {}
+    for lag in lags:
+        stage = lag.place.group.removeprefix(topics.GROUP_PREFIX)
+        so_far = found.get(stage, Queue(0, 0.0, stands=False))
+        found[stage] = Queue(
+            so_far.depth + lag.lag, max(so_far.age, lag.age), so_far.stands or lag.state in STANDING
+        )
+    return found
 
 
 def as_row(lag: Lag) -> dict[str, Any]:

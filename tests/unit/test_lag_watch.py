@@ -10,7 +10,7 @@ from rich.console import Console
 from console import lag as command
 from pipeline import topics
 from pipeline.domain.control_records import Heard, ProcessRecord
-from pipeline.lag import LOOK, STALE_AFTER, LagCollector, LagWatch, as_row, positions
+from pipeline.lag import LOOK, STALE_AFTER, LagCollector, LagWatch, Queue, as_row, positions, queues
 from pipeline.stream.groups import Standing
 
 RECEIVED = topics.RECEIVED.name
@@ -70,6 +70,12 @@ def test_what_was_seen_too_long_ago_is_not_told_as_now() -> None:
     clock.now += STALE_AFTER + 1
     assert "switchboard_lag_records{" not in exposed(watch)
     assert watch.lags
+
+
+def test_a_queue_is_all_partitions_of_a_stage() -> None:
+    watch, _ = watched()
+    watch.take([standing(5, 8, waits=990.0), standing(1, 9, partition=1, waits=900.0)])
+    assert queues(watch.lags) == {"dedup": Queue(11, 100.0, stands=True)}
 
 
 def test_a_partition_that_is_gone_is_forgotten() -> None:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from console.overview import KINDS, Facts, Level, Section, sections
+from console.status import screen
+
+
+def process(name: str, **changes: Any) -> dict[str, Any]:
+    usual = {"name": name, "is_live": True, "has_confirmed": True, "version": "1"}
+    return {**usual, **changes}
+
+
+def row(stage: str, state: str = "OK", cause: str = "none", **changes: Any) -> dict[str, Any]:
+    usual = {
+        "group": f"switchboard-{stage}", "topic": "switchboard.actions.requested.v1",
+        "partition": 0, "state": state, "cause": cause, "committed": 5, "end": 5, "lag": 0,
+        "age": 0.0, "owner": "someone",
+    }  # fmt: skip
+    return {**usual, **changes}
+
+
+WELL = Facts(
+    modes={"global": {"mode": "live", "by": "ann", "reason": "go"}},
+    processes=[process(f"{kind}-0") for kind in KINDS if kind != "parking"],
+    vendors=[
+        {
+            "vendor": "richpanel",
+            "queued": None,
+            "closed_for": 0,
+            "until": "",
+            "by": "",
+            "reason": "",
+        }
+    ],
+    lags=[row("act"), row("parking")],
+    lag_source="observe-0",
+    letters={"switchboard.tickets.received.v1.dlq": {"all": 0, "last_hour": 0}},
+    alerts=[],
+)
+
+
+def found(**changes: Any) -> dict[str, Section]:
+    return {section.title: section for section in sections(replace(WELL, **changes))}
+
+
+def texts(section: Section) -> str:
+    return "\n".join(line.text for line in section.lines)
+
+
+def test_a_system_without_trouble_is_well_in_every_section() -> None:
+    assert {section.level for section in sections(WELL)} == {Level.WELL}
+    assert next(section.title for section in sections(WELL)) == "alerts"
+
+
+def test_the_worst_section_comes_first() -> None:
+    facts = replace(
+        WELL,
+        vendors=[{"vendor": "richpanel", "queued": 31, "closed_for": 30, "until": "14:32:10 UTC",
+                  "by": "act-0", "reason": "http_429"}],
+        lags=[row("act", "STOP", "dead", lag=9, age=70.0, owner=None), row("parking")],
+    )  # fmt: skip
+    titles = [section.title for section in sections(facts)]
+    assert titles[:3] == ["oldest waiting", "lag", "vendors"]
+    assert "closed until 14:32:10 UTC, 31 queued: http_429, by act-0" in texts(sections(facts)[2])
+    assert "70 s for act" in texts(sections(facts)[0])
+    assert "STOP act actions.requested: no worker: start python -m agents act" in texts(
+        sections(facts)[1]
+    )
+
+
+def test_an_alert_is_as_bad_as_its_severity_and_names_its_lever() -> None:
+    alert = {"severity": "SEV2", "title": "A vendor answers 429", "group": "richpanel",
+             "lever": "./switchboard limits show", "since": 1.0}  # fmt: skip
+    section = found(alerts=[alert])["alerts"]
+    assert section.level is Level.LOOK
+    assert texts(section) == "SEV2 A vendor answers 429 (richpanel): ./switchboard limits show"
+    worse = {**alert, "severity": "SEV1", "group": "all"}
+    assert found(alerts=[alert, worse])["alerts"].level is Level.BAD
+
+
+def test_what_nobody_told_is_said_and_is_never_well() -> None:
+    missing = {"alerts": "no observe answers", "letters": "timed out"}
+    sections_found = found(alerts=None, letters=None, lags=None, missing=missing)
+    assert texts(sections_found["alerts"]) == "not known: no observe answers"
+    assert texts(sections_found["lag"]) == "not known: nobody told"
+    for title in ("alerts", "dead letters", "lag", "oldest waiting"):
+        assert sections_found[title].level is Level.LOOK
+
+
+def test_dead_letters_of_the_last_hour_are_to_be_looked_at_and_old_ones_are_told() -> None:
+    old = {"a.dlq": {"all": 7, "last_hour": 0}}
+    assert found(letters=old)["dead letters"].level is Level.WELL
+    new = found(letters={**old, "b.dlq": {"all": 2, "last_hour": 1}})["dead letters"]
+    assert new.level is Level.LOOK
+    assert texts(new).startswith("b.dlq 2, 1 of the last hour")
+
+
+def test_a_kind_of_process_that_nobody_hears_is_bad() -> None:
+    silent = [process(f"{kind}-0", is_live=kind != "act") for kind in KINDS if kind != "parking"]
+    section = found(processes=silent)["processes"]
+    assert section.level is Level.BAD
+    assert "no act gives a sign of life" in texts(section)
+
+
+def test_parking_lives_where_it_holds_a_partition() -> None:
+    assert "no parking" in texts(found(lags=[row("act"), row("parking", owner=None)])["processes"])
+
+
+def test_a_process_that_has_not_confirmed_is_bad_and_two_versions_are_told() -> None:
+    processes = [*WELL.processes, process("act-1", has_confirmed=False, version="2")]
+    section = found(processes=processes)["processes"]
+    assert "act-1 has not confirmed the last change" in texts(section)
+    assert "several versions run: 1, 2" in texts(section)
+
+
+def test_the_mode_stop_is_to_be_looked_at() -> None:
+    stopped = {"global": {"mode": "stop", "by": "ann", "reason": "wrong template"}}
+    section = found(modes=stopped)["mode"]
+    assert (section.level, texts(section)) == (Level.LOOK, "global stop, by ann: wrong template")
+
+
+def test_the_screen_says_how_it_stands_before_anything_else() -> None:
+    out = StringIO()
+    Console(file=out, width=100).print(screen(sections(replace(WELL, alerts=None)), at=0.0))
+    assert "look at this" in out.getvalue().splitlines()[0]
+    assert "1970-01-01 00:00:00+00:00" in out.getvalue()
