@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import random
 import signal
 import sys
 import time
@@ -97,6 +97,8 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         ),
     )
     control.url = address(bound)
+    # Seeded by the system once; asking it for each webhook costs a call and a turn at the GIL.
+    ids = random.Random()  # noqa: S311 - an id is to be unique, not secret
     webhooks = Webhooks(
         producer,
         secrets,
@@ -106,7 +108,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         ack_timeout=settings.ingress_ack_timeout,
         now=time.time,
         monotonic=time.monotonic,
-        new_id=lambda: os.urandom(16).hex(),
+        new_id=lambda: ids.randbytes(16).hex(),
     )
     server = HttpServer(
         uvicorn.Config(

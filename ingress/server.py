@@ -93,7 +93,7 @@ class Server:
         extra = []
         if answer.retry_after is not None:
             extra.append((b"retry-after", str(answer.retry_after).encode()))
-        if answer in (TOO_LARGE, TOO_SLOW):
+        if answer is TOO_LARGE or answer is TOO_SLOW:
             # The rest of the body may be unread, so the connection cannot be used again.
             extra.append((b"connection", b"close"))
         await _json(send, answer.status, answer.body, *extra)
