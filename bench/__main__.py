@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, ingress, pipe, restore, resume
+from bench import chain, ingress, pace, pipe, restore, resume
 from bench.contestants import INGRESS, PIPE, RESTORE, RESUME, Contestant
 from bench.venvs import MissingError, venv
 
@@ -48,6 +48,12 @@ def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, 
             return pipe.measure(
                 events=asked.events or pipe.EVENTS,
                 rounds=asked.rounds or pipe.ROUNDS,
+                contestants=chosen(PIPE, asked.only),
+                say=say,
+            )
+        case "pace":
+            return pace.measure(
+                rounds=asked.rounds or pace.ROUNDS,
                 contestants=chosen(PIPE, asked.only),
                 say=say,
             )
@@ -129,7 +135,7 @@ def _is_figure(value: Any) -> bool:
 def main() -> int:
     """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=["chain", "ingress", "pipe", "restore", "resume"])
+    parser.add_argument("name", choices=["chain", "ingress", "pace", "pipe", "restore", "resume"])
     parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
     parser.add_argument("--keys", type=int, help="keys of the changelog (restore, resume)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
