@@ -295,6 +295,21 @@ class Batch:
         self.assignment.watermark.finish_run(record.offset for record in self.records)
         self.assignment.on_progress()
 
+    def joined(self, behind: Batch) -> Batch | None:
+        """This batch and the one `behind` it as one; None where they must stay apart.
+
+        Fetches at a low rate are a record or two. Handled one by one, each waits for the broker by
+        itself and a partition gets no further than one fetch for each of its answers.
+        """
+        if (
+            self.assignment is not behind.assignment
+            or self.is_poison
+            or behind.is_poison
+            or len(self.records) + len(behind.records) > IN_HAND_RECORDS
+        ):
+            return None
+        return Batch([*self.records, *behind.records], self.assignment)
+
     def one_by_one(self) -> Iterator[Batch]:
         """The same records as batches of one."""
         for record in self.records:

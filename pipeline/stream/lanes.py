@@ -27,12 +27,20 @@ class Lanes(Generic[T]):
 
     An exception out of `work` is an infrastructure failure: it goes to `on_crash` and the lane
     stands still, so that nothing behind it is worked on out of order.
+
+    `merge` makes one item of the last that waits and the one that comes behind it, or says None.
     """
 
     def __init__(
-        self, work: Callable[[T], Awaitable[None]], *, limit: int, on_crash: Crash
+        self,
+        work: Callable[[T], Awaitable[None]],
+        *,
+        limit: int,
+        on_crash: Crash,
+        merge: Callable[[T, T], T | None] = lambda _last, _new: None,
     ) -> None:
         self._work = work
+        self._merge = merge
         self._limit = limit
         self._on_crash = on_crash
         self._lanes: dict[Lane, deque[T]] = {}
@@ -45,7 +53,12 @@ class Lanes(Generic[T]):
         lane = (group, key)
         waiting = self._lanes.get(lane)
         if waiting is not None:
-            waiting.append(item)
+            # The first may have begun already.
+            merged = self._merge(waiting[-1], item) if len(waiting) > 1 else None
+            if merged is None:
+                waiting.append(item)
+            else:
+                waiting[-1] = merged
             return
         self._lanes[lane] = deque([item])
         self._make_ready(lane)

@@ -262,8 +262,10 @@ _FRAMING = 1_000
 
 def size_of(record: Outgoing) -> int:
     """Bytes of a record's key, value and headers."""
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    size = len(record.key or b"") + len(record.value or b"")
+    if record.headers:
+        size += sum(len(name) + len(value) for name, value in record.headers)
+    return size
 
 
 def _destination(record: Outgoing) -> tuple[str, int, bool]:

@@ -40,6 +40,8 @@ async def transact(
 ) -> None:
     """Runs `decide` over each batch; partitions side by side, one partition in order.
 
+    Batches that gather while their partition waits for the broker are decided as one.
+
     `decide` may read `table` for the batch's partition and must not write. When it raises, or its
     effects are too large for the broker, the records of the batch are tried one by one and the
     culprit goes to `letters`; without `letters`, and for trouble that is no record's fault,
@@ -47,7 +49,7 @@ async def transact(
     """
     work = _Transactions(decide, table, producer, letters)
     # No limit: a partition has one lane, and a worker has few partitions.
-    partitions: Lanes[Batch] = Lanes(work.step, limit=10_000, on_crash=on_crash)
+    partitions: Lanes[Batch] = Lanes(work.step, limit=10_000, on_crash=on_crash, merge=Batch.joined)
     async for batch in batches:
         partitions.submit(batch.partition, batch)
     await partitions.drain()

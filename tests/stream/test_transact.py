@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pipeline.stream.batch import Batch, Record
+from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, Batch, Record
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
 from pipeline.stream.producer import MAX_RECORD_BYTES, Outgoing
 from pipeline.stream.transact import Effects, transact
@@ -87,3 +87,50 @@ def test_poison_is_buried_without_a_decision(memory_broker: MemoryBroker, tmp_pa
     assert rows == {}
     assert reasons(memory_broker) == [(b"k", b"poison")]
     assert batch.assignment.watermark.position == 8
+
+
+def test_batches_that_gather_behind_a_slow_one_are_decided_as_one(
+    memory_broker: MemoryBroker, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        gate, decided = asyncio.Event(), []
+        assignment = Assignment("source", 0, 1, 0)
+
+        def batch(offset: int) -> Batch:
+            return Batch(assignment.take([FakeRecord("source", 0, offset, b"k", b"v")]), assignment)
+
+        async def batches() -> AsyncIterator[Batch]:
+            for offset in range(5):
+                yield batch(offset)
+                await asyncio.sleep(0)
+            gate.set()
+
+        async def decide(one: Batch) -> Effects:
+            await gate.wait()
+            decided.append([record.offset for record in one.records])
+            return Effects({b"k": b"%d" % one.records[-1].offset})
+
+        table = memory_broker.table(tmp_path)
+        table.assign([0])
+        await transact(batches(), decide, table=table, producer=memory_broker, on_crash=crash)
+        assert decided == [[0], [1, 2, 3, 4]]
+        assert dict(table.items()) == {b"k": b"4"}
+        assert assignment.watermark.position == 5
+        await table.close()
+
+    asyncio.run(scenario())
+
+
+def run_of(count: int, assignment: Assignment, *, is_poison: bool = False) -> Batch:
+    first = assignment.position or 0
+    records = [FakeRecord("source", 0, first + step, b"k", b"v") for step in range(count)]
+    return Batch(assignment.take(records), assignment, is_poison)
+
+
+def test_batches_stay_apart_where_one_is_poison_or_large_or_of_another_assignment() -> None:
+    mine, other = Assignment("source", 0, 1, 0), Assignment("source", 0, 2, 0)
+    small = run_of(1, mine)
+    assert small.joined(run_of(1, mine, is_poison=True)) is None
+    assert run_of(1, mine, is_poison=True).joined(small) is None
+    assert small.joined(run_of(1, other)) is None
+    assert small.joined(run_of(IN_HAND_RECORDS, mine)) is None
