@@ -1,4 +1,4 @@
-"""A burst of 1,000 messages meets a helpdesk that answers 429 for ten minutes.
+"""A burst of 1,000 messages meets a helpdesk that answers 429 for twenty minutes.
 
 All clocks that the vendor has run `SCALE` times as fast: its budget window and the storm; ours do
 not. The limits that a gate and the parking tiers have in seconds stay what they are.
@@ -21,7 +21,9 @@ from pipeline.settings import Settings
 
 SCALE = 30
 BUDGET, WINDOW = 50, 30 / SCALE
-STORM = 600 / SCALE
+STORM = 1200 / SCALE
+"""Twenty minutes of the vendor's: on a busy machine the burst itself may take ten, and what is promised
+of a storm can be seen only while it lasts."""
 BURST = 60 / SCALE
 WORKERS = 2
 TWICE = 0.1
@@ -172,7 +174,7 @@ def scenario_of(messages: int) -> Scenario:
 
     return Scenario(
         "burst-429",
-        f"{messages:,} messages at once into a helpdesk that answers 429 for ten minutes "
+        f"{messages:,} messages at once into a helpdesk that answers 429 for twenty minutes "
         f"(its clocks {SCALE} times as fast)",
         play_them,
         Setup(workers={"act": WORKERS}, budget=BUDGET, window=WINDOW, is_private=True),

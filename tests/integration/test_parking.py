@@ -330,8 +330,11 @@ def test_kill_9_around_parking_loses_and_doubles_nothing_and_a_storm_closes_two_
     place = {ingress_id: number for number, ingress_id in enumerate(trail.outcomes)}
     assert all(place[f"{name}-m1"] < place[f"{name}-m2"] for name in names)
     teams: dict[str, list[str]] = {}
-    for effect in processes.vendor("GET", "journal")["effects"]:
+    effects = processes.vendor("GET", "journal")["effects"]
+    for effect in effects:
         if effect["kind"] == "assign":
             teams.setdefault(effect["ticket_id"], []).append(effect["detail"])
+    tagged = {e["ticket_id"] for e in effects if "mw-auto-rate-limited" in e["detail"]}
+    assert tagged == set(names)
     # Returns Admin for the refund, then the email team for the cancellation; never back again.
     assert set(map(tuple, teams.values())) == {("team-3", "team-1")}

@@ -85,6 +85,14 @@ def reach_simple(world: ActWorld) -> dict[str, WithheldReason]:
     return found
 
 
+def asked_with_medium_confidence(world: ActWorld) -> str:
+    ticket = world.seed("r-medium")
+    request = request_for(ticket)
+    decision = request.decision.model_copy(update={"confidence": "medium"})
+    world.put(request.model_copy(update={"decision": decision}))
+    return ticket
+
+
 def reach_caps(world: ActWorld) -> dict[str, WithheldReason]:
     short = world.seed("r-cap-10m")
     converse(world, short, 1)
@@ -127,6 +135,9 @@ def test_every_reason_is_reached_and_shown(world: ActWorld) -> None:
     worker.ready()
     expected = {**reach_simple(world), **reach_caps(world)}
     until(lambda: expected.keys() <= withheld(world).keys(), "every reply withheld")
+    medium = asked_with_medium_confidence(world)
+    assert world.outcome(medium) == "acted"
+    assert (len(world.effects(medium, "note")), world.replies(medium)) == (1, 0)
     worker.close()
 
     world.worker(settings={"cap_ticket_10m": "99", "bot_agent_id": ""}).ready()

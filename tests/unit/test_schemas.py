@@ -43,4 +43,4 @@ def test_what_the_key_decides_is_one_of_several() -> None:
     assert titles(schemas[topics.LEDGER.name]) == {"Intent", "Done", "TicketReplies"}
     assert titles(schemas[topics.SEEN.name]) == {"Seen"}
     assert titles(schemas[topics.DECISIONS.name]) == {"Decision"}
-    assert titles(schemas[topics.WINDOWS.name]) == {"Window"}
+    assert titles(schemas[topics.WINDOWS.name]) == {"Window", "Rolled", "Newest"}
