@@ -9,10 +9,11 @@ import sys
 
 import typer
 
-from console import drill, kafka, ledger, limits, mode, tables, topics, withheld
+from console import drill, jobs, kafka, ledger, limits, mode, tables, topics, withheld
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
+from console.job_runner import JobRefused
 from console.lag import lag
 from console.operating import ControlLost
 from console.running import RunError
@@ -35,6 +36,7 @@ EXPECTED = (
     Refused,
     DeliveryError,
     TopicMissing,
+    JobRefused,
     tables.TableError,
 )
 """Errors whose text is the whole answer; a traceback would only hide it."""
@@ -57,6 +59,7 @@ app.command()(status)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(limits.app, name="limits")
 app.add_typer(mode.app, name="mode")

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from console.bulk import Output
+from console.release import everything
 from console.topic_log import TopicLog
-from console.withheld import everything
 from pipeline import topics
 from pipeline.domain.events import HeldState, Withheld
 from pipeline.domain.ticket_ledger import TicketLedger

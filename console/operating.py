@@ -36,6 +36,8 @@ class Operator:
     follower: Follower
     lever: Lever
     producer: Producer
+    life: str
+    """An id that no other process has ever had; its signs of life stand under it."""
 
     async def known(self) -> None:
         """Returns when the state is known.
@@ -99,7 +101,7 @@ async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
         )
     try:
         await follower.start()
-        yield Operator(control, follower, lever, producer)
+        yield Operator(control, follower, lever, producer, life)
     except asyncio.CancelledError:
         if not lost:
             raise

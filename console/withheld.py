@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import confluent_kafka
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from console.bulk import DryRun, Everything, Output, Since, Yes, agreed, meant, moment
-from console.operating import who
-from console.topic_log import TopicLog
+from console.job_runner import NO_ANSWER, Answers
+from console.jobs import ordered, run_now
+from console.mode import with_operator
+from console.operating import Operator, who
+from console.release import FILTER, KIND, everything, is_executed, outgoing, work
+from console.release import release as send
 from pipeline import topics
-from pipeline.domain.events import Audit, HeldState, Message, UnreadableValue, Withheld
-from pipeline.domain.withheld import Filter, chosen, fold, mark, released, state_at
+from pipeline.domain.events import HeldState, Withheld
+from pipeline.domain.withheld import Filter, chosen, mark, state_at
 from pipeline.settings import load_settings
-from pipeline.stream.producer import Outgoing, Producer
-
-ANSWER_WITHIN = 30.0
-"""Seconds to wait for what the permit says of released steps."""
 
 app = typer.Typer(
     help="Steps that were not executed: list, show, release, expire.", no_args_is_help=True
@@ -35,18 +33,6 @@ Id = Annotated[str | None, typer.Argument(help="The action id, or enough of its 
 Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]
 InMode = Annotated[str | None, typer.Option("--mode", help="Only what was withheld in this mode.")]
 Kind = Annotated[str | None, typer.Option(help="Only reply, route or mark.")]
-
-
-def everything(bootstrap_servers: str) -> list[Withheld]:
-    """Every withheld step as it stands."""
-    found = []
-    with TopicLog(bootstrap_servers, topics.WITHHELD.name) as log:
-        for message in log.records():
-            try:
-                found.append(Withheld.parse(message.value()))
-            except UnreadableValue:
-                continue
-    return fold(found)
 
 
 @app.command("list")
@@ -103,25 +89,34 @@ def release(
     mode: InMode = None,
     kind: Kind = None,
     all_: Everything = False,
+    job: Annotated[str | None, typer.Option(help="Name of the job that a filter makes.")] = None,
     dry_run: DryRun = True,
     yes: Yes = False,
     output: Output = "table",
 ) -> None:
-    """Ask the permit again for withheld steps, and tell what it says now; exit 1 if none goes out."""
+    """Ask the permit again for withheld steps, and tell what it says now; exit 1 if none goes out.
+
+    A filter makes a job: ./switchboard jobs lists, stops and resumes it.
+    """
+    asked = _asked(item, since, reason, mode, kind, everything_=all_)
     servers = load_settings().bootstrap_servers
-    found = _chosen(
-        servers, item, since=since, reason=reason, mode=mode, kind=kind, everything_=all_
-    )
+    found = _chosen(servers, item, asked)
     if not agreed(len(found), "Release", dry_run=dry_run, yes=yes, output=output):
         _would("release", found, output)
         return
-    answers = _release(servers, found)
+    if asked is not None:
+        order = ordered(KIND, FILTER.dump_python(asked), name=job)
+        raise typer.Exit(run_now(order, work(servers), output))
+
+    async def one(operator: Operator) -> Answers:
+        return await send(operator, servers, found, by=who())
+
+    answers: Answers = with_operator(one)
     if output == "json":
         _say({"released": len(found), "answers": answers})
-    for each in found if output == "table" else ():
-        said = answers.get(each.action_id, "no answer yet: ./switchboard withheld list")
-        typer.echo(f"{each.action_id} {each.conversation_id} {each.kind}: {said}")
-    if not any(said.split(":")[0] in _EXECUTED for said in answers.values()):
+    for action_id, answer in answers.items() if output == "table" else ():
+        typer.echo(f"{action_id}: {answer or NO_ANSWER}")
+    if not any(is_executed(answer or "") for answer in answers.values()):
         raise typer.Exit(1)
 
 
@@ -139,16 +134,15 @@ def expire(
     output: Output = "table",
 ) -> None:
     """Give withheld steps up: they can not be released any more."""
-    servers = load_settings().bootstrap_servers
-    found = _chosen(
-        servers, item, since=since, reason=reason, mode=mode, kind=kind, everything_=all_
-    )
+    asked = _asked(item, since, reason, mode, kind, everything_=all_)
+    found = _chosen(load_settings().bootstrap_servers, item, asked)
     if not agreed(len(found), "Expire", dry_run=dry_run, yes=yes, output=output):
         _would("expire", found, output)
         return
     at, by = time.time(), who()
     marks = [mark(each, HeldState.EXPIRED, by=by, at=at) for each in found]
-    asyncio.run(_produce(servers, [_outgoing(topics.WITHHELD, each, each) for each in marks]))
+    records = [outgoing(topics.WITHHELD, each, each) for each in marks]
+    with_operator(lambda operator: operator.producer.send(records), known=False)
     if output == "json":
         _say({"expired": len(found)})
     else:
@@ -158,23 +152,27 @@ def expire(
 # -- what is meant ----------------------------------------------------------------------------
 
 
-def _chosen(
-    servers: str,
+def _asked(
     item: str | None,
-    *,
     since: str | None,
     reason: str | None,
     mode: str | None,
     kind: str | None,
+    *,
     everything_: bool,
-) -> list[Withheld]:
-    """The open steps that an id or a filter means."""
+) -> Filter | None:
+    """The filter that is meant; None = the one step that is named."""
     narrow = any(each is not None for each in (reason, mode, kind))
     meant(item, since, narrow=narrow, everything=everything_)
+    return None if item is not None else Filter(moment(since or ""), reason, mode, kind)
+
+
+def _chosen(servers: str, item: str | None, asked: Filter | None) -> list[Withheld]:
+    """The open steps that an id or a filter means."""
     held, now = everything(servers), time.time()
-    if item is None:
-        return chosen(held, Filter(moment(since or ""), reason, mode, kind), now=now)
-    each = _one(held, item)
+    if asked is not None:
+        return chosen(held, asked, now=now)
+    each = _one(held, item or "")
     state = state_at(each, now)
     if state is not HeldState.WITHHELD:
         raise typer.BadParameter(f"{each.action_id} is {state.value}: a human must see to it")
@@ -187,67 +185,6 @@ def _one(held: Sequence[Withheld], item: str) -> Withheld:
         many = "several steps begin" if found else "no withheld step begins"
         raise typer.BadParameter(f"{many} with {item}: ./switchboard withheld list")
     return found[0]
-
-
-# -- releasing --------------------------------------------------------------------------------
-
-_EXECUTED = ("routed", "replied", "drafted", "marked")
-_ENDS = {*_EXECUTED, "withheld", "triaged", "failed"}
-
-
-def _release(servers: str, held: Sequence[Withheld]) -> dict[str, str]:
-    """Sends the steps back to `act`; action id -> what came of it."""
-    at, by = time.time(), who()
-    records = []
-    for each in held:
-        plan = released(each, by=by)
-        if plan is not None:
-            # The plan first: without its mark a release can be asked for again and does no harm,
-            # without the plan it would be marked as released and never happen.
-            records.append(_outgoing(topics.REQUESTED, each, plan))
-            marked = mark(each, HeldState.RELEASED, by=by, at=at)
-            records.append(_outgoing(topics.WITHHELD, each, marked))
-    with TopicLog(servers, topics.AUDIT.name, from_end=True) as audit:
-        asyncio.run(_produce(servers, records))
-        return _answers(audit, {each.action_id for each in held})
-
-
-def _answers(audit: TopicLog, wanted: set[str]) -> dict[str, str]:
-    answers: dict[str, str] = {}
-    ends = time.monotonic() + ANSWER_WITHIN
-
-    def enough(message: confluent_kafka.Message) -> bool:
-        try:
-            said = Audit.parse(message.value())
-        except UnreadableValue:
-            return False
-        if said.action_id in wanted and said.what in _ENDS:
-            answers[said.action_id] = f"{said.what}: {said.reason}" if said.reason else said.what
-        return answers.keys() >= wanted
-
-    audit.wait(enough, until=lambda: time.monotonic() > ends)
-    return answers
-
-
-async def _produce(servers: str, records: Sequence[Outgoing]) -> None:
-    producer = Producer(servers, client_id="switchboard-console", config={"log_level": 0})
-    try:
-        await producer.send(records)
-    finally:
-        await producer.close()
-
-
-def _outgoing(spec: topics.TopicSpec, held: Withheld, value: Message) -> Outgoing:
-    headers = [
-        ("ce_id", held.action_id.encode()),
-        ("ce_source", b"switchboard"),
-        ("ce_type", spec.name.encode()),
-        ("ce_specversion", b"1.0"),
-        ("content-type", b"application/json"),
-    ]
-    if held.request is not None:
-        headers.append(("sb-ingress-id", held.request.ingress_id.encode()))
-    return Outgoing(spec.name, held.conversation_id.encode(), value.to_bytes(), headers)
 
 
 # -- words ------------------------------------------------------------------------------------

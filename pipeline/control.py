@@ -17,10 +17,13 @@ from typing import TypeVar
 from pipeline import telemetry, topics
 from pipeline.domain.control_records import (
     GATE_PREFIX,
+    JOB_PREFIX,
+    JOB_STOP_PREFIX,
     OBSERVER_PREFIX,
     PROCESS_PREFIX,
     SHED_PREFIX,
     TEMPLATE_PREFIX,
+    UNCONFIRMED,
     GateRecord,
     Heard,
     ProcessRecord,
@@ -50,6 +53,9 @@ cut off has stopped within 5 s; the rest is for the call that begins at the last
 SWEEP_AFTER = 3600.0
 """Seconds; long after the process cannot be acting any more, and as long as people look for it."""
 
+JOBS_KEPT = 30 * 86_400.0
+"""Seconds that a job is listed and may be resumed."""
+
 M = TypeVar("M", bound=Message)
 
 
@@ -70,7 +76,7 @@ class Control:
         view.on_change("", self._applied)
 
     def _applied(self, update: Update) -> None:
-        if update.key.startswith((PROCESS_PREFIX, OBSERVER_PREFIX)):
+        if update.key.startswith(UNCONFIRMED):
             return
         if update.key.startswith(MODE_PREFIX):
             self._modes = own_modes(
@@ -174,13 +180,19 @@ class Control:
         return found
 
     def swept(self) -> list[str]:
-        """Keys of processes and observers that have been silent for `SWEEP_AFTER`.
+        """Keys of processes and observers silent for `SWEEP_AFTER`, of jobs untouched for `JOBS_KEPT`.
 
         Who is killed leaves its sign of life behind; somebody has to take it away, or a topic
         that keeps every key would grow with every crash.
         """
-        signs = (*self.view.items(PROCESS_PREFIX), *self.view.items(OBSERVER_PREFIX))
-        return [key for key, entry in signs if self.view.broker_time - entry.at > SWEEP_AFTER]
+        lives = {PROCESS_PREFIX: SWEEP_AFTER, OBSERVER_PREFIX: SWEEP_AFTER}
+        lives |= {JOB_PREFIX: JOBS_KEPT, JOB_STOP_PREFIX: JOBS_KEPT}
+        return [
+            key
+            for prefix, kept in lives.items()
+            for key, entry in self.view.items(prefix)
+            if self.view.broker_time - entry.at > kept
+        ]
 
     def unconfirmed(self, epoch: int) -> list[str]:
         """Names of live processes that have not confirmed `epoch`."""

@@ -21,6 +21,7 @@ from pipeline.domain.events import (
     Message,
     Withheld,
 )
+from pipeline.domain.jobs import JobRecord
 from pipeline.domain.ledger import Done, Intent, TicketReplies
 from pipeline.domain.modes import ModeRecord
 from pipeline.domain.parking import TIERS
@@ -154,8 +155,8 @@ AUDIT = _topic(
 )
 CONTROL = _topic(
     "control",
-    key="mode/... gate/... template/... shed/... process/...",
-    value=(ModeRecord, GateRecord, SwitchRecord, ProcessRecord),
+    key="mode/... gate/... template/... shed/... job/... process/...",
+    value=(ModeRecord, GateRecord, SwitchRecord, JobRecord, ProcessRecord),
     writers=("console", "ingress", "dedup", "classify", "act", "observe"),
     readers=("console", "ingress", "dedup", "classify", "act", "observe"),
     # One partition: an offset is an epoch, and one record read back proves that all before it are.

@@ -6,6 +6,8 @@ template/<id>           SwitchRecord: a template that is off is never sent
 shed/<what>             SwitchRecord: an optional kind of call that is left out while on
 process/<name>/<life>   ProcessRecord of a process that must confirm changes
 observer/<life>         ProcessRecord of one that only looks on, such as a command
+job/<name>              JobRecord (`pipeline.domain.jobs`), written by its runner alone
+job-stop/<name>         SwitchRecord: an operator's word to stop a job
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ TEMPLATE_PREFIX = "template/"
 SHED_PREFIX = "shed/"
 PROCESS_PREFIX = "process/"
 OBSERVER_PREFIX = "observer/"
+JOB_PREFIX = "job/"
+JOB_STOP_PREFIX = "job-stop/"
+UNCONFIRMED = (PROCESS_PREFIX, OBSERVER_PREFIX, JOB_PREFIX, JOB_STOP_PREFIX)
+"""Keys that change nothing which a process has to act on, so nobody confirms them."""
 
 
 class GateRecord(Message):

@@ -6,6 +6,7 @@ says by then. Its last record is where it stands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ class Filter:
     mode: str | None = None
     kind: str | None = None
     state: HeldState | None = HeldState.WITHHELD
+    until: float = math.inf
+    """Unix seconds; what was withheld later is not meant."""
 
     @property
     def is_narrow(self) -> bool:
@@ -56,7 +59,7 @@ def chosen(held: Iterable[Withheld], asked: Filter, *, now: float) -> list[Withh
     return [
         each
         for each in held
-        if each.at >= asked.since
+        if asked.since <= each.at <= asked.until
         and asked.reason in {None, each.reason}
         and asked.mode in {None, each.mode}
         and asked.kind in {None, each.kind}

@@ -198,11 +198,11 @@ class ActWorld:
         return answer.json()
 
     def effects(self, ticket_id: str, kind: str) -> list[dict[str, Any]]:
-        return [
-            each
-            for each in self._sandbox("GET", "journal")["effects"]
-            if each["ticket_id"] == ticket_id and each["kind"] == kind
-        ]
+        return [each for each in self.all_effects(kind) if each["ticket_id"] == ticket_id]
+
+    def all_effects(self, kind: str) -> list[dict[str, Any]]:
+        effects = self._sandbox("GET", "journal")["effects"]
+        return [each for each in effects if each["kind"] == kind]
 
     def replies(self, ticket_id: str) -> int:
         return len(self.effects(ticket_id, "reply"))

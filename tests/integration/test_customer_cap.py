@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agents.counts import STALE_AFTER
-from console.withheld import everything
+from console.release import everything
 from tests.integration.act_world import ActWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.full]

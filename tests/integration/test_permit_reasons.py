@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from agents.counts import STALE_AFTER
-from console.withheld import everything
+from console.release import everything
 from pipeline import topics
 from pipeline.domain.modes import Mode
 from pipeline.domain.permit import WithheldReason

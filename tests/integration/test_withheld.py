@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from console.withheld import everything
+from console.release import everything
 from pipeline.domain.modes import Mode
-from tests.integration.act_world import ActWorld, until
+from tests.integration.act_world import ROOT, ActWorld, until
 
 pytestmark = pytest.mark.integration
 
@@ -39,8 +43,11 @@ def test_a_withheld_reply_is_released_once_the_permit_allows_it(act: ActWorld) -
     act.mode(Mode.LIVE)
     assert act.console(*release)["answers"] == {actions[0]: "replied"}
     act.console("withheld", "expire", actions[1], "--no-dry-run", "--yes")
-    both = ("--since", "1h", "--reason", "mode", "--no-dry-run", "--yes")
-    assert act.console("withheld", "release", *both)["answers"] == {actions[2]: "replied"}
+    both = ("--since", "1h", "--reason", "mode", "--job", "rest", "--no-dry-run", "--yes")
+    job = act.console("withheld", "release", *both)
+    assert job["answers"] == {actions[2]: "replied"}
+    assert (job["name"], job["state"], job["total"], job["executed"]) == ("rest", "done", 1, 1)
+    assert "rest" in {each["name"] for each in act.console("jobs", "list")}
     assert [act.replies(each) for each in tickets] == [1, 0, 1]
 
     states = {row["id"]: row["state"] for row in act.console("withheld", "list")["items"]}
@@ -48,3 +55,42 @@ def test_a_withheld_reply_is_released_once_the_permit_allows_it(act: ActWorld) -
     sent, expired = (act.console("ledger", "show", each)["replies"] for each in tickets[:2])
     assert [(row["id"], row["state"]) for row in sent] == [(actions[0], "sent")]
     assert [(row["id"], row["state"]) for row in expired] == [(actions[1], "expired")]
+
+
+@pytest.mark.timeout(400)
+def test_a_release_of_many_is_stopped_and_resumed_and_nobody_is_answered_twice(
+    act: ActWorld,
+) -> None:
+    act.worker().ready()
+    act.mode(Mode.ROUTE_ONLY)
+    tickets = [act.seed(f"many-{number}") for number in range(40)]
+    for each in tickets:
+        act.ask(each)
+    until(
+        lambda: {each.conversation_id for each in everything(act.bootstrap)} >= set(tickets),
+        "all withheld",
+    )
+    act.mode(Mode.LIVE)
+    # So slow that somebody can step in: a batch takes seconds, there are four.
+    act.fail({"kind": "delay", "delay_s": 2.0})
+    meant = ("--since", "1h", "--reason", "mode")
+    release = ("withheld", "release", *meant, "--job", "many", "--no-dry-run", "--yes")
+    env = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": act.bootstrap}
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", *release],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True,
+    ) as runner:  # fmt: skip
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == "job many\n"
+        assert "replied" in runner.stdout.readline()
+        stopped = act.console("jobs", "stop", "many", "--reason", "enough")
+        runner.stdout.read()
+    assert runner.returncode == 1
+    assert stopped["state"] == "stopped"
+    assert stopped["why"].endswith(": enough")
+    assert 0 < stopped["ended"] < stopped["total"] == 40
+    act.fail()
+    done = act.console("jobs", "resume", "many")
+    assert (done["state"], done["ended"], done["executed"]) == ("done", 40, 40)
+    assert len(done["answers"]) == 40 - stopped["ended"]
+    assert [act.replies(each) for each in tickets] == [1] * 40

@@ -38,7 +38,7 @@ def test_every_topic_has_its_schema_and_only_foreign_bytes_are_binary() -> None:
 def test_what_the_key_decides_is_one_of_several() -> None:
     schemas = printed()
     assert titles(schemas[topics.CONTROL.name]) == {
-        "ModeRecord", "GateRecord", "SwitchRecord", "ProcessRecord"
+        "ModeRecord", "GateRecord", "SwitchRecord", "JobRecord", "ProcessRecord"
     }  # fmt: skip
     assert titles(schemas[topics.LEDGER.name]) == {"Intent", "Done", "TicketReplies"}
     assert titles(schemas[topics.SEEN.name]) == {"Seen"}

@@ -70,6 +70,8 @@ def test_time_alone_expires_a_reply(record: Withheld, state: HeldState) -> None:
     [
         (Filter(since=0.0), True),
         (Filter(since=1001.1), False),
+        (Filter(since=0.0, until=1001.0), True),
+        (Filter(since=0.0, until=1000.9), False),
         (Filter(since=0.0, reason="mode", mode="shadow", kind="reply"), True),
         (Filter(since=0.0, reason="vip"), False),
         (Filter(since=0.0, mode="stop"), False),
