@@ -29,6 +29,7 @@ from agents.model import GatedClassifier
 from agents.observe import attach_observe
 from agents.reading import READ_WITHIN, Reading
 from agents.status import Route, StatusServer, status_routes
+from agents.windows_peers import Windows, fetch_json, peers_on
 from pipeline import topics
 from pipeline.app import Stage, make_stage
 from pipeline.clients.openai_classifier import OpenAIClassifier
@@ -160,9 +161,15 @@ def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     )
     attach_observe(stage, now=time.time, on_crash=crash)
     observer = lag.attach_lag(stage, settings)
-    table = windows.WindowsTable(stage.table)
+    control = stage.control
+    kept = Windows(
+        windows.WindowsTable(stage.table),
+        partitions=settings.partitions,
+        peers=peers_on(control, lambda: control.url),
+        fetch=fetch_json,
+    )
     return stage, {
-        "/windows": windows_query.route(table, now=time.time),
+        **windows_query.routes(kept, now=time.time),
         "/lag": lag.route(observer.watch),
     }
 

@@ -13,13 +13,13 @@ from pipeline import telemetry
 from pipeline.http_server import HttpServer
 
 Answer = tuple[int, str, bytes]
-Route = Callable[[Mapping[str, str]], Answer]
+Route = Callable[[Mapping[str, str]], Answer | Awaitable[Answer]]
 JSON = "application/json"
 
 
 def json_answer(status: int, body: Any) -> Answer:
     """`body` as a JSON response."""
-    return status, JSON, orjson.dumps(body)
+    return status, JSON, orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
 
 
 def status_routes(is_ready: Callable[[], bool]) -> dict[str, Route]:
@@ -42,7 +42,8 @@ def status_app(routes: Mapping[str, Route]) -> Callable[..., Awaitable[None]]:
         try:
             answer = json_answer(404, {"error": "not found", "paths": sorted(routes)})
             if route is not None:
-                answer = route({name: values[-1] for name, values in query.items()})
+                made = route({name: values[-1] for name, values in query.items()})
+                answer = await made if isinstance(made, Awaitable) else made
         except ValueError as error:
             answer = json_answer(400, {"error": str(error)})
         status, kind, body = answer

@@ -73,18 +73,22 @@ class WindowsTable:
             rows[_NEWEST] = Newest(start=last).to_bytes()
         return rows
 
-    def read(self, question: Question) -> Iterator[Piece]:
-        """What the windows kept here hold for `question`, in few and wide rows."""
+    def read(
+        self, partition: int, question: Question, names: tuple[str, ...] | None = None
+    ) -> Iterator[Piece]:
+        """What a partition kept here holds for `question`, in few and wide rows.
+
+        `names` are the metrics to read; None = those that the question is about.
+        """
         step = None if len(question.starts) == 1 else question.step
-        names = question.metric.stored
-        for partition in self.partitions:
-            newest = self._newest(partition) or 0
-            for width, begin, end in cover(question.begin, question.end, newest, step=step):
-                if width == WIDTH:
-                    yield from self._narrow(partition, names, begin, end)
-                else:
-                    for name in names:
-                        yield from self._wide(partition, width, name, begin, end)
+        names = question.metric.stored if names is None else names
+        newest = self._newest(partition) or 0
+        for width, begin, end in cover(question.begin, question.end, newest, step=step):
+            if width == WIDTH:
+                yield from self._narrow(partition, names, begin, end)
+            else:
+                for name in names:
+                    yield from self._wide(partition, width, name, begin, end)
 
     def between(self, begin: int, end: int) -> Iterator[Window]:
         """Every stored window of ten seconds that starts in [begin, end), partition by partition."""
