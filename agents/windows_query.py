@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.status import Answer, Route, json_answer
 from agents.windows_peers import PATH, Found, Windows
 from pipeline.domain.metrics import CATALOGUE, named
-from pipeline.domain.query import QUANTILES, Dated, QueryError, Question, ask
-from pipeline.domain.tally import Buckets, Tally, quantile
+from pipeline.domain.query import QUANTILES, QueryError, Question, ask, told
+from pipeline.domain.tally import Tally, quantile
 
 DEFAULT_RANGE = 3600
 EVERYTHING = tuple(sorted({name for metric in CATALOGUE.values() for name in metric.stored}))
@@ -30,11 +29,8 @@ def routes(windows: Windows, *, now: Callable[[], float]) -> dict[str, Route]:
         question = asked({"metric": "received", **query}, now())
         if "metric" in query:
             found = await windows.find(question)
-            told = answered(question, found)
-        else:
-            found = await windows.find(question, EVERYTHING)
-            told = totals(found.pieces)
-        return json_answer(200, {**_known(question, found), **told})
+            return json_answer(200, told(question, found.lines(question), found.missing))
+        return json_answer(200, totals(question, await windows.find(question, EVERYTHING)))
 
     def part(query: Mapping[str, str]) -> Answer:
         try:
@@ -60,45 +56,24 @@ def asked(query: Mapping[str, str], now: float) -> Question:
     return ask(query["metric"], begin, end, step=int(step) or None, by=by)
 
 
-def answered(question: Question, found: Found) -> dict[str, Any]:
-    """An answer as JSON."""
-    metric = question.metric
-    return {
-        "metric": metric.name,
-        "kind": metric.kind.value,
-        "unit": metric.unit,
-        "meaning": metric.meaning,
-        "step": question.step,
-        "lines": [
-            {"labels": dict(line.labels), "points": [asdict(point) for point in line.points]}
-            for line in found.lines(question)
-        ],
-    }
-
-
-def totals(windows: Iterable[Dated]) -> dict[str, Any]:
-    """Every series of `windows` together: counts, levels, and quantiles of each histogram."""
-    whole = Tally()
-    merged: dict[str, Buckets] = {}
-    for window in windows:
+def totals(question: Question, found: Found) -> dict[str, Any]:
+    """Every series together: counts, levels, and quantiles of each histogram."""
+    whole, merged = Tally(), Tally()
+    for window in found.pieces:
         whole.add(window)
     for series, buckets in whole.histograms.items():
-        into = merged.setdefault(named(series), {})
-        for index, times in buckets.items():
-            into[index] = into.get(index, 0) + times
-    seconds = {
-        name: {label: quantile(buckets, share) for label, share in QUANTILES.items()}
-        for name, buckets in merged.items()
-    }
-    return {"counts": whole.counts, "levels": whole.levels, "seconds": seconds}
-
-
-def _known(question: Question, found: Found) -> dict[str, Any]:
+        merged.add(Tally(histograms={named(series): buckets}))
     return {
         "from": question.begin,
         "to": question.end,
         "complete": not found.missing,
         "missing": list(found.missing),
+        "counts": whole.counts,
+        "levels": whole.levels,
+        "seconds": {
+            name: {label: quantile(buckets, share) for label, share in QUANTILES.items()}
+            for name, buckets in merged.histograms.items()
+        },
     }
 
 

@@ -23,16 +23,27 @@ _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
+def span(words: str) -> int:
+    """The seconds that a span such as 5m means.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    found = _SPAN.fullmatch(words)
+    if found is None:
+        raise typer.BadParameter(f"{words} is no span: 10s, 5m, 2h or 1d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
 def moment(since: str, *, now: float | None = None) -> float:
     """The unix second that `since` means.
 
     Raises:
         typer.BadParameter: it is neither a span nor a time.
     """
-    span = _SPAN.fullmatch(since)
-    if span is not None:
+    if _SPAN.fullmatch(since) is not None:
         at = time.time() if now is None else now
-        return at - int(span[1]) * _SECONDS[span[2]]
+        return at - span(since)
     try:
         read = datetime.fromisoformat(since)
     except ValueError:

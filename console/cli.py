@@ -15,6 +15,7 @@ from console.dev import dev, up
 from console.eval import EvalError, eval_command
 from console.job_runner import JobRefused
 from console.lag import lag
+from console.metrics import MetricsError, metrics
 from console.operating import ControlLost
 from console.running import RunError
 from console.scenario import scenario
@@ -38,6 +39,7 @@ EXPECTED = (
     TopicMissing,
     JobRefused,
     tables.TableError,
+    MetricsError,
 )
 """Errors whose text is the whole answer; a traceback would only hide it."""
 
@@ -66,6 +68,7 @@ app.add_typer(mode.app, name="mode")
 app.add_typer(drill.app, name="drill")
 app.command()(serve)
 app.add_typer(tables.app, name="tables")
+app.command()(metrics)
 app.command()(scenario)
 app.command()(mode.panic)
 app.command()(mode.recover)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from pipeline.domain.metrics import CATALOGUE, Kind, Metric, known, named
 from pipeline.domain.tally import Buckets, Counted, quantile
@@ -149,6 +149,26 @@ def answer(windows: Iterable[Dated], question: Question) -> list[Line]:
         )
         for group in groups
     ]
+
+
+def told(question: Question, lines: Iterable[Line], missing: Iterable[int]) -> dict[str, Any]:
+    """An answer as JSON; `missing` are the audit partitions that nothing is known of."""
+    metric, missing = question.metric, list(missing)
+    return {
+        "metric": metric.name,
+        "kind": metric.kind.value,
+        "unit": metric.unit,
+        "meaning": metric.meaning,
+        "from": question.begin,
+        "to": question.end,
+        "step": question.step,
+        "complete": not missing,
+        "missing": missing,
+        "lines": [
+            {"labels": dict(line.labels), "points": [asdict(point) for point in line.points]}
+            for line in lines
+        ],
+    }
 
 
 class _Fold(ABC):

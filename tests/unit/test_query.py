@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.domain.query import MOST_POINTS, STEPS, Point, QueryError, ask, query
+from pipeline.domain.query import MOST_POINTS, STEPS, Point, QueryError, ask, query, told
 from pipeline.domain.windows import Window
 
 
@@ -104,3 +104,16 @@ def test_a_week_may_be_asked_in_steps_of_five_minutes_wherever_it_begins() -> No
     assert len(ask("received", 0, 7 * 86400, step=300).starts) == MOST_POINTS - 1
     assert len(ask("received", 7, 7 * 86400 + 7, step=300).starts) == MOST_POINTS
     assert all(later % 10 == 0 for later in STEPS)
+
+
+def test_an_answer_tells_what_it_is_about_and_what_it_lacks() -> None:
+    question = ask("vendor_429_rate", 0, 120, by=("vendor",))
+    answer = told(question, query(CALLS, "vendor_429_rate", 0, 120, by=("vendor",)), (2,))
+    assert (answer["metric"], answer["kind"], answer["unit"]) == (
+        "vendor_429_rate",
+        "ratio",
+        "share",
+    )
+    assert (answer["complete"], answer["missing"]) == (False, [2])
+    assert answer["lines"][1]["labels"] == {"vendor": "richpanel"}
+    assert answer["lines"][1]["points"][0]["value"] == 1.0
