@@ -10,6 +10,7 @@ import confluent_kafka
 from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.windows import Window, fold, window_start
+from pipeline.stream.admin import BrokerUnreachable
 
 _TIMEOUT = 10.0
 _RUN = 5_000
@@ -23,6 +24,9 @@ def windows_of_trail(bootstrap_servers: str, begin: int, end: int) -> list[Windo
     """The windows of [`begin`, `end`) in unix seconds, as `observe` folds them.
 
     Reads that part of the topic once; by the broker's time, so nothing of the range lies outside.
+
+    Raises:
+        BrokerUnreachable: no broker answers.
     """
     consumer = confluent_kafka.Consumer(
         {
@@ -33,8 +37,16 @@ def windows_of_trail(bootstrap_servers: str, begin: int, end: int) -> list[Windo
         }
     )
     try:
-        left = _places(consumer, begin, end)
-        consumer.assign([confluent_kafka.TopicPartition(topics.AUDIT.name, *at) for at in left])
+        try:
+            left = _places(consumer, begin, end)
+        except confluent_kafka.KafkaException:
+            raise BrokerUnreachable(
+                f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
+                "or set KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+        consumer.assign(
+            [confluent_kafka.TopicPartition(topics.AUDIT.name, *place) for place in left]
+        )
         behind = {partition: last for (partition, _), last in left.items()}
         folded: Folded = {}
         while behind:
