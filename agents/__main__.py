@@ -220,7 +220,7 @@ async def run(name: str, settings: Settings) -> int:
     code = await _until(stop, stage)
     announce.cancel()
     if code:
-        crash(name, RuntimeError("the Faust app crashed"))
+        stage.app.end(name, RuntimeError("the Faust app crashed"))
     asyncio.get_running_loop().call_later(STOP_GRACE, functools.partial(crash, "stop", code="slow"))
     await stage.app.stop()
     expiring.cancel()
@@ -258,7 +258,7 @@ async def _expire(stage: Stage) -> None:
     try:
         await keep_expiring(stage.table, stage.producer, sleep=asyncio.sleep)
     except Exception as error:  # noqa: BLE001 - whatever it is, only a fresh start mends it
-        crash("expiry", error)
+        stage.app.end("expiry", error)
 
 
 async def _until(stop: asyncio.Event, stage: Stage) -> int:

@@ -17,9 +17,8 @@ from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Assignment
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
-from pipeline.stream.guard import crash
 from pipeline.stream.metrics import StreamCollector
-from pipeline.stream.producer import Producer, Sender
+from pipeline.stream.producer import DeliveryError, Failure, Producer, Sender
 from pipeline.stream.restore import Progress, log_progress
 from pipeline.stream.table import DurableTable
 
@@ -89,14 +88,14 @@ def make_stage(
         ).open,
         retention=retention,
         on_progress=_tell,
-        on_failure=functools.partial(crash, "table"),
+        on_failure=functools.partial(app.end, "table"),
     )
     app.durable.append(durable)
     producer = Producer(
         settings.bootstrap_servers,
         client_id=f"switchboard-{name}-{settings.instance}",
         fence=app.stalls.look,
-        on_fatal=lambda code: crash("producer", code=code),
+        on_fatal=lambda code: app.end("producer", DeliveryError(code, Failure.FATAL)),
     )
     life = uuid.uuid4().hex
     control, follower = follow(
@@ -106,7 +105,7 @@ def make_stage(
         life=life,
         longest_call=longest_call,
         monotonic=time.monotonic,
-        on_crash=crash,
+        on_crash=app.end,
     )
     control.read = lambda: _positions(app.assignments.values())
     reports = Reports(producer, stage=name, life=life, now=time.time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from pipeline.stream import startup
 from pipeline.stream.batch import Assignment
 from pipeline.stream.consumer import BatchTransport
 from pipeline.stream.guard import Crash, crash
-from pipeline.stream.stall import StallMonitor
+from pipeline.stream.stall import Blocked, StallMonitor
 from pipeline.stream.table import DurableTable
 from pipeline.stream.watchdog import LOOK, Stalled, Watchdog
 
@@ -97,7 +96,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
             limit=SESSION_TIMEOUT / 3,
             monotonic=time.monotonic,
             fatal=FATAL_STALL,
-            on_fatal=functools.partial(on_crash, "stall"),
+            on_fatal=self._stood_still,
         )
         """To be looked at right before every write: a zombie must not write."""
         self._on_crash = on_crash
@@ -125,7 +124,19 @@ class DurableApp(faust.App):  # type: ignore[misc]
                 continue
             name = watchdog.stalled(await self.consumer.look(), time.monotonic())
             if name is not None:
-                self._on_crash("watchdog", Stalled(str(name)))
+                self.end("watchdog", Stalled(str(name)))
+
+    def end(self, where: str, error: BaseException) -> None:
+        """Ends the process for a reason that is no record's: what is in hand gets its attempt back."""
+        if self.started:
+            self.consumer.take_back_now()
+        self._on_crash(where, error)
+
+    def _stood_still(self, error: BaseException) -> None:
+        if isinstance(error, Blocked):
+            self._on_crash("stall", error)
+        else:
+            self.end("stall", error)
 
     @property
     def assignments(self) -> Mapping[Any, Assignment]:

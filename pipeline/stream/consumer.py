@@ -15,9 +15,11 @@ What changes against stock Faust, and why:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -28,6 +30,7 @@ from faust.types import TP
 from pipeline.stream.admin import committed_notes
 from pipeline.stream.attempts import Suspicion
 from pipeline.stream.batch import Assignment, Batch, Record
+from pipeline.stream.guard import TAKE_BACK
 from pipeline.stream.watchdog import Sight
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def note(self, notes: Mapping[TP, tuple[int, str]]) -> bool:
         """Commits offsets with their notes; False when the generation is over."""
         return bool(await self.call_thread(self._note, notes))
+
+    def note_now(self, notes: Mapping[TP, tuple[int, str]]) -> Future[bool]:
+        """`note` without the app's loop, which may be about to end."""
+        return asyncio.run_coroutine_threadsafe(self._note(notes), self.thread_loop)
 
     async def _note(self, notes: Mapping[TP, tuple[int, str]]) -> bool:
         if not notes.keys() <= self.assignment():
@@ -190,10 +197,23 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _take_back(self, tps: Iterable[TP]) -> None:
         """Commits again without the attempt of this assignment."""
-        found = {tp: self._assignments[tp].without_attempt() for tp in tps}
-        notes = {tp: note for tp, note in found.items() if note is not None}
+        notes = self._without_attempts(tps)
         if notes:
             await self._thread.note(notes)
+
+    def take_back_now(self) -> None:
+        """The same for all, before this step of the loop ends, so that nothing is written after it.
+
+        Best effort: what cannot be said within `TAKE_BACK` seconds stays as it is.
+        """
+        notes = self._without_attempts(self._assignments)
+        if notes:
+            with contextlib.suppress(Exception):
+                self._thread.note_now(notes).result(TAKE_BACK)
+
+    def _without_attempts(self, tps: Iterable[TP]) -> dict[TP, tuple[int, str]]:
+        found = {tp: self._assignments[tp].without_attempt() for tp in tps}
+        return {tp: note for tp, note in found.items() if note is not None}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's own livelock log reads sensors that batches do not feed; not used."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -21,12 +22,18 @@ class StoodStill(Exception):
     """The process stood still for so long that its partitions may have a new owner."""
 
 
+class Blocked(Exception):
+    """The process stood still because something in it kept the loop busy: a record, or the code."""
+
+
 class StallMonitor:
     """Notes every gap between two looks that is longer than `limit` seconds.
 
-    A gap longer than `fatal` seconds ends the process through `on_fatal`. Until `run` has begun
-    nothing is judged: a start may take its time.
+    A gap longer than `fatal` seconds ends the process through `on_fatal`: with `Blocked` where the
+    loop's own thread has worked for more than half of it (`cpu`, seconds), else with `StoodStill`.
+    Until `run` has begun nothing is judged: a start may take its time.
 
+    Weakness: a handler that sleeps without giving the loop a turn looks like a standstill.
     Weakness: a machine that is suspended with its monotonic clock stopped shows no gap; its
     connections and its session are then as old as it believes them to be.
     """
@@ -36,14 +43,17 @@ class StallMonitor:
         *,
         limit: float,
         monotonic: Callable[[], float],
+        cpu: Callable[[], float] = time.thread_time,
         fatal: float = float("inf"),
         on_fatal: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
         self._limit = limit
         self._monotonic = monotonic
+        self._cpu = cpu
         self._fatal = fatal
         self._on_fatal = on_fatal
         self._last: float | None = None
+        self._worked = 0.0
         self._ends: deque[float] = deque(maxlen=_KEPT)
 
     def look(self) -> None:
@@ -52,10 +62,14 @@ class StallMonitor:
             return
         now = self._monotonic()
         gap, self._last = now - self._last, now
+        worked, self._worked = self._cpu() - self._worked, self._cpu()
         if gap > self._limit:
             self._ends.append(now)
         if gap > self._fatal:
-            self._on_fatal(StoodStill(f"the loop stood still for {gap:.1f} s"))
+            kind = Blocked if worked > gap / 2 else StoodStill
+            self._on_fatal(
+                kind(f"the loop stood still for {gap:.1f} s, {worked:.1f} s of it at work")
+            )
 
     def since(self, began: float) -> bool:
         """Whether there was a stall at any time after `began` (monotonic seconds), up to now."""
@@ -64,7 +78,7 @@ class StallMonitor:
 
     async def run(self) -> None:
         """Looks at the clock until it is cancelled."""
-        self._last = self._monotonic()
+        self._last, self._worked = self._monotonic(), self._cpu()
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 self.look()

@@ -1,11 +1,13 @@
-"""`python -m tests.integration.poison_worker FOLDER`: copies records, and dies at one of them.
+"""`python -m tests.integration.poison_worker NAME FOLDER`: copies records, and dies at one of them.
 
-A value `kill` ends the process as the out-of-memory killer would: no exception, no clean-up.
+A value `kill` ends the process as the out-of-memory killer would: no exception, no clean-up. While
+there is a file `end` in FOLDER, a value `end` makes the process end itself for another reason.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import sys
@@ -22,38 +24,45 @@ from pipeline.stream.table import DurableTable
 from pipeline.stream.transact import Effects, transact
 
 
-def decide(batch: Batch) -> Effects:
-    if any(record.value == b"kill" for record in batch.records):
+def decide(app: DurableApp, folder: Path, batch: Batch) -> Effects:
+    values = {record.value for record in batch.records}
+    if b"kill" in values:
         os.kill(os.getpid(), signal.SIGKILL)
+    if b"end" in values and (folder / "end").exists():
+        app.end("test", RuntimeError("something else is wrong"))
     return Effects(
-        outputs=[Outgoing("poison-out", record.key, record.value) for record in batch.records]
+        outputs=[
+            Outgoing(record.topic.replace("-in", "-out"), record.key, record.value)
+            for record in batch.records
+        ]
     )
 
 
-async def main(folder: Path, bootstrap: str) -> None:
-    app = DurableApp("poison", bootstrap_servers=bootstrap, folder=folder, group_instance_id="one")
+async def main(name: str, folder: Path, bootstrap: str) -> None:
+    app = DurableApp(name, bootstrap_servers=bootstrap, folder=folder, group_instance_id="one")
     table = DurableTable(
         "rows",
-        changelog="poison-changelog",
+        changelog=f"{name}-changelog",
         folder=folder,
-        open_changelog=Changelogs(bootstrap, group="poison", source="poison-in").open,
+        open_changelog=Changelogs(bootstrap, group=name, source=f"{name}-in").open,
     )
     app.durable.append(table)
-    producer = Producer(bootstrap, client_id="poison", fence=app.stalls.look)
+    producer = Producer(bootstrap, client_id=name, fence=app.stalls.look)
     letters = DeadLetters(
         producer,
         lambda record, reason: [dead_letter(record, stage="s", reason=reason, failed_at=0.0)],
     )
 
-    @app.agent(app.batches("poison-in"), name="copy")  # type: ignore[untyped-decorator]
+    @app.agent(app.batches(f"{name}-in"), name="copy")  # type: ignore[untyped-decorator]
     async def copy(batches: Any) -> None:
         await transact(
-            batches, decide, table=table, producer=producer, on_crash=crash, letters=letters
-        )
+            batches, functools.partial(decide, app, folder), table=table, producer=producer,
+            on_crash=crash, letters=letters,
+        )  # fmt: skip
 
     await app.start()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), os.environ["KAFKA_BOOTSTRAP_SERVERS"]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), os.environ["KAFKA_BOOTSTRAP_SERVERS"]))

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import asyncio
 
-from pipeline.stream.stall import StallMonitor, StoodStill
+from pipeline.stream.stall import Blocked, StallMonitor, StoodStill
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
+        self.cpu = 7.0
 
     def __call__(self) -> float:
         return self.now
 
 
 def monitored(clock: Clock, ends: list[BaseException]) -> StallMonitor:
-    return StallMonitor(limit=3.0, monotonic=clock, fatal=5.0, on_fatal=ends.append)
+    return StallMonitor(
+        limit=3.0, monotonic=clock, cpu=lambda: clock.cpu, fatal=5.0, on_fatal=ends.append
+    )
 
 
 async def started(monitor: StallMonitor) -> asyncio.Task[None]:
@@ -46,6 +49,21 @@ def test_half_a_session_of_standstill_ends_the_process_before_it_writes() -> Non
         clock.now += 6
         monitor.look()
         assert [type(end) for end in ends] == [StoodStill]
+        task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_loop_that_was_kept_busy_is_told_from_a_process_that_was_stopped() -> None:
+    async def scenario() -> None:
+        clock, ends = Clock(), list[BaseException]()
+        monitor = monitored(clock, ends)
+        task = await started(monitor)
+        for worked in (1, 5):
+            clock.now += 6
+            clock.cpu += worked
+            monitor.look()
+        assert [type(end) for end in ends] == [StoodStill, Blocked]
         task.cancel()
 
     asyncio.run(scenario())
