@@ -13,9 +13,11 @@ from agents.status import StatusServer, status_routes
 from pipeline import telemetry, topics
 from pipeline.control import follow
 from pipeline.settings import Settings
+from pipeline.stream.batch import Record
+from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import crash
 from pipeline.stream.parking import Scheduler
-from pipeline.stream.producer import Producer
+from pipeline.stream.producer import Outgoing, Producer
 
 NAME = "parking"
 
@@ -36,6 +38,8 @@ async def serve_parking(
         settings.bootstrap_servers,
         [spec.name for spec in topics.PARKED.values()],
         group=topics.PARKING_GROUP,
+        back_to=[topics.REQUESTED.name],
+        letter=_letter,
         sender=producer,
         now=time.time,
         on_brought_back=functools.partial(telemetry.finished, NAME),
@@ -65,6 +69,12 @@ async def serve_parking(
     await producer.close()
     server.stop()
     await serving
+
+
+def _letter(record: Record) -> Outgoing:
+    """Among the dead letters of `act`, whose work is parked; its headers name the tier."""
+    letter = dead_letter(record, stage=NAME, reason="not_parked", failed_at=time.time())
+    return letter._replace(topic=topics.dead_letters_of(topics.REQUESTED).name)
 
 
 def _crash_on_failure(working: asyncio.Task[None]) -> None:

@@ -138,7 +138,9 @@ class Assignment:
         pending = self.watermark.pending
         if not pending:
             self._is_burying = False
-        is_watched = self._is_burying or self.at_once is not None
+        # Until the last suspect is durable, not only handed out: the note that comes next carries
+        # the position, which may not pass it.
+        is_watched = self._is_burying or self.found.at_once is not None
         if self._bytes >= IN_HAND_BYTES or (pending and is_watched):
             return True
         return len(self._batches) >= IN_HAND_BATCHES and pending >= IN_HAND_RECORDS
@@ -172,7 +174,13 @@ class Assignment:
         return not self.is_poisoned and (self.noted is None or self.at_once is not None)
 
     def count(self) -> tuple[int, str]:
-        """Counts this attempt; the offset and note to commit before anything is handed out."""
+        """Counts this attempt; the offset and note to commit before anything is handed out.
+
+        Raises:
+            ValueError: something is in hand; a commit of the position would pass it.
+        """
+        if self.watermark.pending:
+            raise ValueError("an attempt is noted while records are in hand")
         position = self.position or 0
         if self.noted is None:
             self.noted = self.found.counted(position)

@@ -4,7 +4,8 @@ One topic per tier of waiting time, because a partition is read in order: behind
 due in an hour nothing else would move. The scheduler is a plain consumer with a group of its own
 that holds each partition at its head's due time. It produces back and waits for the
 acknowledgement before it commits, so a kill -9 in between makes copies and loses nothing; who
-takes the records tells a copy from the record itself by piece and lap.
+takes the records tells a copy from the record itself by piece and lap. A record that does not say
+when it is due and where it belongs was written by somebody else: it becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +32,10 @@ DUE, BACK_TO, PIECE, LAP, FAILURES, SINCE, REASON = (
 )
 HELD_RECORDS = 500
 """Records of one partition in memory at once."""
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds. A record that is due later than that after it came would hold up its tier for ever."""
 LONGEST_SLEEP = 1.0
 """Seconds; new records and a stop are noticed at least this often."""
-
-
-class NotParked(Exception):
-    """A record on a parking topic does not say where it belongs; somebody else wrote it."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,22 @@ class Parked:
 
     @classmethod
     def of(cls, record: Record) -> Parked | None:
-        """What `record` says, None where it was never parked."""
-        said = {key: value.decode() for key, value in record.headers if key.startswith(_PREFIX)}
-        if PIECE not in said:
+        """What `record` says; None where it was never parked, or says it so that nobody can read it."""
+        own = [(key, value or b"") for key, value in record.headers if key.startswith(_PREFIX)]
+        try:
+            said = {key: value.decode() for key, value in own}
+            found = cls(
+                piece=int(said[PIECE]),
+                lap=int(said[LAP]),
+                due=float(said[DUE]),
+                back_to=said[BACK_TO],
+                failures=int(said[FAILURES]),
+                since=float(said[SINCE]) if SINCE in said else None,
+                reason=said[REASON],
+            )
+        except (KeyError, ValueError):
             return None
-        return cls(
-            piece=int(said[PIECE]),
-            lap=int(said[LAP]),
-            due=float(said[DUE]),
-            back_to=said[BACK_TO],
-            failures=int(said[FAILURES]),
-            since=float(said[SINCE]) if SINCE in said else None,
-            reason=said[REASON],
-        )
+        return found if math.isfinite(found.due) else None
 
     def record(self, topic: str, record: Record) -> Outgoing:
         """`record` as it waits on `topic`: key, value and its own headers untouched."""
@@ -93,7 +95,11 @@ def bare(headers: Headers) -> Headers:
 
 
 class Scheduler:
-    """Brings parked records back when they are due; `now` gives unix seconds."""
+    """Brings parked records back when they are due; `now` gives unix seconds.
+
+    `back_to` are the topics that records may belong to, `letter` makes the dead letter of one that
+    belongs to none of them.
+    """
 
     def __init__(
         self,
@@ -101,6 +107,8 @@ class Scheduler:
         topics: Sequence[str],
         *,
         group: str,
+        back_to: Collection[str],
+        letter: Callable[[Record], Outgoing],
         sender: Sender,
         now: Callable[[], float],
         on_brought_back: Callable[[int], None] = lambda _: None,
@@ -108,6 +116,8 @@ class Scheduler:
         self._bootstrap = bootstrap_servers
         self._topics = topics
         self._group = group
+        self._back_to = back_to
+        self._letter = letter
         self._sender = sender
         self._now = now
         self._held: dict[TopicPartition, deque[Record]] = {}
@@ -151,7 +161,7 @@ class Scheduler:
 
     async def _take(self) -> None:
         """Fetches for partitions that hold nothing; sleeps until a head is due otherwise."""
-        due = [_due(records[0]) for records in self._held.values()]
+        due = [self._due(records[0]) for records in self._held.values()]
         seconds = min([LONGEST_SLEEP, *(max(0.0, at - self._now()) for at in due)])
         fetched = await self._consumer.getmany(timeout_ms=math.ceil(seconds * 1000))
         for where, records in fetched.items():
@@ -163,15 +173,39 @@ class Scheduler:
         now = self._now()
         for where, records in list(self._held.items()):
             ready = []
-            while records and _due(records[0]) <= now:
+            while records and self._due(records[0]) <= now:
                 ready.append(records.popleft())
             if ready:
-                await self._sender.send([_returned(record) for record in ready])
+                await self._sender.send([self._returned(record) for record in ready])
                 self._on_brought_back(len(ready))
                 await self._commit(where, ready[-1].offset + 1)
             if not records and self._held.get(where) is records:
                 del self._held[where]
                 self._consumer.resume(where)
+
+    def _said(self, record: Record) -> Parked | None:
+        said = Parked.of(record)
+        if said is None or said.back_to not in self._back_to:
+            return None
+        return said if said.due - record.timestamp / 1000 <= LONGEST_WAIT else None
+
+    def _due(self, record: Record) -> float:
+        said = self._said(record)
+        return said.due if said is not None else 0.0
+
+    def _returned(self, record: Record) -> Outgoing:
+        """The record for the topic it came from; its headers still tell what it has been through."""
+        said = self._said(record)
+        if said is not None:
+            return Outgoing(
+                said.back_to, record.key, record.value, record.headers, record.partition
+            )
+        log.error(
+            "a record that nobody parked is a dead letter",
+            extra={"fields": {"topic": record.topic, "partition": record.partition,
+                              "offset": record.offset}},
+        )  # fmt: skip
+        return self._letter(record)
 
     async def _commit(self, where: TopicPartition, offset: int) -> None:
         try:
@@ -192,16 +226,3 @@ class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, _: Iterable[TopicPartition]) -> None:
         self._held.clear()
-
-
-def _due(record: Record) -> float:
-    said = Parked.of(record)
-    return said.due if said is not None else 0.0
-
-
-def _returned(record: Record) -> Outgoing:
-    """The record for the topic it came from; its headers still tell what it has been through."""
-    said = Parked.of(record)
-    if said is None:
-        raise NotParked(record.topic, record.partition, record.offset)
-    return Outgoing(said.back_to, record.key, record.value, record.headers, record.partition)

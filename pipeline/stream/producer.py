@@ -264,7 +264,8 @@ def size_of(record: Outgoing) -> int:
     """Bytes of a record's key, value and headers."""
     size = len(record.key or b"") + len(record.value or b"")
     if record.headers:
-        size += sum(len(name) + len(value) for name, value in record.headers)
+        # Others write headers without a value, and a dead letter keeps them.
+        size += sum(len(name) + len(value or b"") for name, value in record.headers)
     return size
 
 

@@ -1,7 +1,7 @@
 """Processes that kill themselves with kill -9 at one exact step of parking.
 
 python -m tests.integration.dying act WHEN               before, row, record or after
-python -m tests.integration.dying parking BOOTSTRAP GROUP TOPIC...
+python -m tests.integration.dying parking BOOTSTRAP GROUP SOURCE TOPIC...
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import agents.__main__ as stage
 import pipeline.app
+from pipeline.stream.batch import Record
 from pipeline.stream.parking import Scheduler
 from pipeline.stream.producer import Changes, Outgoing, Producer
 
@@ -51,9 +52,16 @@ class DyingInParking(Producer):
         die()
 
 
-async def bring_back(bootstrap: str, group: str, topics: Sequence[str]) -> None:
+def never(record: Record) -> NoReturn:
+    raise AssertionError(record)
+
+
+async def bring_back(bootstrap: str, group: str, source: str, topics: Sequence[str]) -> None:
     sender = DyingInParking(bootstrap, client_id="dying")
-    await Scheduler(bootstrap, topics, group=group, sender=sender, now=time.time).run()
+    await Scheduler(
+        bootstrap, topics, group=group, back_to=[source], letter=never, sender=sender,
+        now=time.time,
+    ).run()  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -61,4 +69,4 @@ if __name__ == "__main__":
         DyingInAct.when = sys.argv[2]
         vars(pipeline.app)["Producer"] = DyingInAct
         sys.exit(stage.main(["act"]))
-    asyncio.run(bring_back(sys.argv[2], sys.argv[3], sys.argv[4:]))
+    asyncio.run(bring_back(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]))

@@ -28,6 +28,7 @@ from pipeline.domain.classification import Opinion, classify, plan
 from pipeline.domain.events import AcceptedTicket
 from pipeline.domain.modes import Mode
 from pipeline.stream import admin
+from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.parking import Parked, Scheduler
 from pipeline.stream.producer import Outgoing, Producer
 from sandbox.kafka import Broker, EmbeddedKafka
@@ -55,12 +56,16 @@ class Tiers:
         return f"source-{self.name}"
 
     @property
+    def dead(self) -> str:
+        return f"dead-{self.name}"
+
+    @property
     def names(self) -> list[str]:
         return [f"short-{self.name}", f"long-{self.name}"]
 
     def make(self) -> None:
         kafka = AdminClient({"bootstrap.servers": self.broker.bootstrap})
-        wanted = [NewTopic(each, PARTITIONS, 1) for each in [self.source, *self.names]]
+        wanted = [NewTopic(each, PARTITIONS, 1) for each in [self.source, self.dead, *self.names]]
         for future in kafka.create_topics(wanted).values():
             future.result()
 
@@ -79,8 +84,12 @@ class Tiers:
         """A scheduler that works until `until` records lie on the source."""
         producer = Producer(self.broker.bootstrap, client_id="test")
         scheduler = Scheduler(
-            self.broker.bootstrap, self.names, group=self.name, sender=producer, now=time.time
-        )
+            self.broker.bootstrap, self.names, group=self.name, back_to=[self.source],
+            letter=lambda record: dead_letter(record, stage="p", reason="r", failed_at=0.0)._replace(
+                topic=self.dead
+            ),
+            sender=producer, now=time.time,
+        )  # fmt: skip
         task = asyncio.create_task(scheduler.run())
         async with asyncio.timeout(60):
             while len(await asyncio.to_thread(self.back)) < until:
@@ -149,7 +158,7 @@ def test_kill_9_between_the_forward_and_the_commit_loses_nothing_and_copies_can_
     asyncio.run(park())
     died = subprocess.run(
         [sys.executable, "-m", "tests.integration.dying", "parking",
-         tiers.broker.bootstrap, tiers.name, *tiers.names],
+         tiers.broker.bootstrap, tiers.name, tiers.source, *tiers.names],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert died.returncode == KILL_9, died.stderr
@@ -161,6 +170,37 @@ def test_kill_9_between_the_forward_and_the_commit_loses_nothing_and_copies_can_
     ]
     said = Counter((each.piece, each.lap) for each in map(Parked.of, back) if each)
     assert set(said) == {(piece, 1) for piece in range(10)}
+
+
+STRANGERS: dict[str, list[tuple[str, bytes | None]]] = {
+    "without headers": [],
+    "without a value": [("sb-parked-piece", None)],
+    "in no text": [("sb-parked-due", b"\xff")],
+    "due never": [("sb-parked-due", b"nan")],
+    "due in years": [("sb-parked-due", b"9999999999")],
+    "for nobody": [("sb-parked-to", b"no-such-topic")],
+}
+
+
+def test_a_record_that_nobody_parked_is_a_dead_letter_and_holds_nobody_up(tiers: Tiers) -> None:
+    parked = Parked(7, 1, 0.0, tiers.source).record(
+        tiers.names[0], FakeRecord(tiers.source, 0, 7, b"k7", b"v7")
+    )
+    stranger = confluent_kafka.Producer({"bootstrap.servers": tiers.broker.bootstrap})
+    for words, headers in STRANGERS.items():
+        said = [*parked.headers, *headers] if headers else []
+        stranger.produce(tiers.names[0], words.encode(), b"k", 0, headers=said)
+    stranger.produce(tiers.names[0], b"v7", b"k7", 0, headers=list(parked.headers))
+    stranger.flush()
+    asyncio.run(tiers.bring_back(until=1))
+    assert [record.value() for record in tiers.back()] == [b"v7"]
+    dead = everything(tiers.broker.bootstrap, tiers.dead)
+    assert [letter.value().decode() for letter in dead] == list(STRANGERS)
+    assert dict(dead[0].headers())["x-original-topic"] == tiers.names[0].encode()
+    # All of it is committed: the next scheduler finds only what comes now.
+    asyncio.run(tiers.park(tiers.names[0], 8, 0.0))
+    asyncio.run(tiers.bring_back(until=2))
+    assert len(everything(tiers.broker.bootstrap, tiers.dead)) == len(STRANGERS)
 
 
 # -- act and the scheduler --------------------------------------------------------------------

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.stream.attempts import CALM, SUSPECTS, Suspicion
+from pipeline.stream.attempts import CALM, POISON_AFTER, SUSPECTS, Suspicion
 from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, AssignmentEnded
 from tests.stream.memory_broker import FakeRecord
 
@@ -134,6 +137,48 @@ def test_the_last_suspect_stands_alone_and_then_it_is_buried_unread() -> None:
     assert not is_full(mine)
     assert mine.must_note
     assert mine.count() == (1, Suspicion(1, 1 + SUSPECTS).note())
+
+
+def test_what_comes_after_the_last_suspect_waits_until_it_is_durable() -> None:
+    """Its note commits the position: that would pass a record that dies a moment later."""
+    mine = suspected(4)
+    mine.count()
+    assert len(mine.take(run_of(0, 1, 2))) == 1
+    assert is_full(mine)
+    mine.finish(0)
+    assert not is_full(mine)
+    mine.forget_past()
+    assert mine.count() == (1, Suspicion(1, 1 + SUSPECTS).note())
+
+
+@given(st.integers(0, POISON_AFTER), st.integers(1, 200), st.randoms(use_true_random=False))
+def test_no_commit_passes_a_record_in_hand_whatever_is_suspected(
+    deaths: int, suspects: int, chance: random.Random
+) -> None:
+    """The consumer's own steps, in its order; records end in any order, one after the other."""
+    mine = Assignment("source", 0, 1, None)
+    mine.begin(0, Suspicion(deaths, suspects if deaths else 0))
+    open_: set[int] = set()
+
+    def commits(offset: int) -> None:
+        assert all(each >= offset for each in open_), (offset, open_)
+
+    for _ in range(300):
+        if open_ and chance.random() < 0.5:
+            done = chance.choice(sorted(open_))
+            open_.discard(done)
+            mine.finish(done)
+            commits(mine.reached or 0)
+        elif not mine.is_full:
+            mine.forget_past()
+            if mine.must_note:
+                commits(mine.count()[0])
+            is_poison = mine.is_poisoned
+            position = mine.position or 0
+            fetched = mine.rest or run_of(*range(position, position + chance.randint(1, 90)))
+            open_ |= {record.offset for record in mine.take(fetched)}
+            if is_poison:
+                mine.absolve()
 
 
 def test_past_the_last_suspect_the_next_record_is_noted_anew() -> None:
