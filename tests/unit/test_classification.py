@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.domain.classification import Opinion, classify, needs_model, plan
 from pipeline.domain.events import AcceptedTicket, Decision, MarkStep, ReplyStep, RouteStep
+from pipeline.domain.taxonomy import TEAMS, Confidence, Intent, tier_of
+from pipeline.domain.templates import template_ids
 
 
 def ticket(text: str = "where is my order?", channel: str = "email") -> AcceptedTicket:
@@ -42,6 +46,22 @@ def test_without_a_usable_answer_the_keyword_rules_decide(failure: str | None) -
     decision = classify(ticket(), said, failure, prefix="mw")
     assert (decision.intent, decision.path) == ("order_status_tracking", "rules")
     assert decision.reasons[0] == f"model_{failure or 'model_answer_unknown'}"
+
+
+@given(
+    intent=st.text() | st.sampled_from(Intent), confidence=st.text() | st.sampled_from(Confidence)
+)
+def test_nothing_that_a_model_says_leaves_the_taxonomy(intent: str, confidence: str) -> None:
+    said = opinion(intent, confidence)
+    decision = classify(ticket("I wrote to you before"), said, None, prefix="mw")
+    assert decision.intent in set(Intent)
+    assert decision.confidence in set(Confidence)
+    assert decision.team in TEAMS
+    assert decision.template in {None, *template_ids()}
+    assert all(step.kind != "reply" or step.template in template_ids()
+               for step in plan(ticket(), decision).steps)  # fmt: skip
+    if decision.template is not None:
+        assert tier_of(Intent(decision.intent)) > 0
 
 
 def test_rules_that_are_not_sure_route_and_have_no_words() -> None:
