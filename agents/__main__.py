@@ -21,6 +21,7 @@ import uvloop
 
 from agents import lag, parking, windows_query
 from agents.act_stage import assemble
+from agents.alert_stage import alerts_route, attach_alerts
 from agents.calls import Calls
 from agents.classify import Classification, attach_classify
 from agents.dedup import attach_dedup
@@ -37,6 +38,7 @@ from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
+from pipeline.domain.query import Line, Question
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
@@ -168,9 +170,23 @@ def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         peers=peers_on(control, lambda: control.url),
         fetch=fetch_json,
     )
+
+    async def asked(question: Question) -> list[Line]:
+        return (await kept.find(question)).lines(question)
+
+    has_desk = bool(settings.richpanel_key.get_secret_value())
+    alerting = attach_alerts(
+        stage,
+        settings,
+        ask=asked,
+        lag=observer.watch,
+        desk=Richpanel.from_settings(settings) if has_desk else None,
+        on_crash=crash,
+    )
     return stage, {
         **windows_query.routes(kept, now=time.time),
         "/lag": lag.route(observer.watch),
+        "/alerts": alerts_route(alerting.board, alerting.rules),
     }
 
 

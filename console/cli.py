@@ -9,7 +9,8 @@ import sys
 
 import typer
 
-from console import drill, jobs, kafka, ledger, limits, mode, tables, topics, withheld
+from console import drill, incident, jobs, kafka, ledger, limits, mode, tables, topics, withheld
+from console.alerts import alerts
 from console.check import check
 from console.dev import dev, up
 from console.eval import EvalError, eval_command
@@ -40,6 +41,7 @@ EXPECTED = (
     JobRefused,
     tables.TableError,
     MetricsError,
+    incident.NoIncident,
 )
 """Errors whose text is the whole answer; a traceback would only hide it."""
 
@@ -62,6 +64,8 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(topics.app, name="topics")
 app.add_typer(withheld.app, name="withheld")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(incident.app, name="incident")
+app.command()(alerts)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(limits.app, name="limits")
 app.add_typer(mode.app, name="mode")

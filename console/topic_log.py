@@ -41,7 +41,8 @@ def partitions_of(consumer: confluent_kafka.Consumer, topic: str) -> list[int]:
 class TopicLog:
     """Partitions of one topic, all by default; `from_end` reads only what comes from now on.
 
-    Weakness: all of a topic is read, however long it is; it is for topics that people look at.
+    Weakness: all of a topic is read, however long it is, or all that is not older than `since`
+    (unix seconds, broker time); it is for topics that people look at.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TopicLog:
         *,
         partition: int | None = None,
         from_end: bool = False,
+        since: float | None = None,
     ) -> None:
         self._consumer = confluent_kafka.Consumer(
             {
@@ -68,8 +70,10 @@ class TopicLog:
             at = confluent_kafka.TopicPartition(topic, number)
             low, high = self._consumer.get_watermark_offsets(at, timeout=_TIMEOUT)
             self._ends[number] = high
-            at.offset = high if from_end else low
+            at.offset = high if from_end else low if since is None else int(since * 1000)
             begins.append(at)
+        if since is not None:
+            begins = self._consumer.offsets_for_times(begins, timeout=_TIMEOUT)
         self._consumer.assign(begins)
 
     def __enter__(self) -> Self:

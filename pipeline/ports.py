@@ -156,6 +156,18 @@ class Helpdesk(Protocol):
         ...
 
 
+class RecentTickets(Protocol):
+    """The helpdesk's newest tickets, for one question: do customers write?"""
+
+    async def customers_wrote(self) -> list[float]:
+        """When (unix seconds) the customers of the newest tickets wrote last, in one call.
+
+        Raises:
+            VendorError: no answer, or no usable one.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class ModelAnswer:
     """What the model said, already held against the allow-lists. `confidence`: high medium low."""

@@ -68,6 +68,14 @@ class Settings(BaseSettings):
     ingress_ack_timeout: float = Field(default=5.0, gt=0)
     """Seconds the broker has to acknowledge a webhook before the answer is 503."""
 
+    alert_webhook_url: SecretStr = SecretStr("")
+    """Where alerts are posted in Standard Webhooks form; empty = nowhere."""
+    alert_webhook_secret: SecretStr = SecretStr("")
+    """``whsec_`` + base64, which these posts are signed with."""
+    alert_slack_url: SecretStr = SecretStr("")
+    """An incoming webhook of Slack, or of what imitates it; empty = none."""
+    runbook_url: str = "RUNBOOK.md"
+    """Where notices say that the runbook lies."""
     control_tokens: dict[str, SecretStr] = Field(default_factory=dict)
     """Who may use the control API: name -> bearer token; the name is who a change is by."""
     tag_prefix: str = Field(default="mw", pattern=r"^[a-z0-9]{1,16}$")

@@ -78,6 +78,26 @@ MODE = _gauge(
     "scope",
     "mode",
 )
+ALERTS_FIRING = _gauge("alerts_firing", "1 for each alert that fires.", "rule", "group", "severity")
+ALERTS_EVALUATED = _gauge(
+    "alerts_evaluated_at_seconds", "Unix time at which this process last judged the alerts."
+)
+NOTICES = _counter(
+    "alert_notices_total", "Notices to a sink: delivered, failed, given_up.", "sink", "outcome"
+)
+NOTICES_WAITING = _gauge("alert_notices_waiting", "Notices that have not reached their sink yet.")
+WITHOUT_OUTCOME = _gauge(
+    "events_without_outcome", "Accepted events that reached no terminal outcome in time."
+)
+REPLIES_UNKNOWN = _gauge(
+    "replies_unknown", "Replies of which it is not known for too long whether they went out."
+)
+SENT_TWICE = _gauge(
+    "reply_keys_sent_twice", "Reply keys with two sends within the last 15 minutes."
+)
+MODE_VIOLATIONS = _gauge(
+    "mode_violations", "Calls within the last 15 minutes that the mode did not allow."
+)
 MEASURED = Measured()
 """What this process has counted that no audit record tells; `pipeline.measured` reports it."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.domain.alerts import AlertState, BudgetState
 from pipeline.domain.control_records import GateRecord, ProcessRecord, SwitchRecord
 from pipeline.domain.dedup import Seen
 from pipeline.domain.events import (
@@ -21,9 +22,11 @@ from pipeline.domain.events import (
     Message,
     Withheld,
 )
+from pipeline.domain.incidents import Entry
 from pipeline.domain.jobs import JobRecord
 from pipeline.domain.ledger import Done, Intent, TicketReplies
 from pipeline.domain.modes import ModeRecord
+from pipeline.domain.notices import Delivery
 from pipeline.domain.parking import TIERS
 from pipeline.domain.rollup import Newest, Rolled
 from pipeline.domain.windows import Window
@@ -176,6 +179,17 @@ COUNTED = _topic(
     cleanup="compact",
     segment_bytes=1 << 20,
 )
+ALERTS = _topic(
+    "alerts",
+    key="alert/<rule>/<group>, notice/<id>/<sink>, incident/<id>/<entry>, budget/<vendor>",
+    value=(AlertState, Delivery, Entry, BudgetState),
+    writers=("observe", "console"),
+    readers=("observe", "console"),
+    # One partition, as for control: one record read back proves that all before it are.
+    keyed=False,
+    cleanup="compact",
+    segment_bytes=1 << 20,
+)
 SEEN = changelog("dedup", "seen", Seen)
 DECISIONS = changelog("classify", "decisions", Decision)
 LEDGER = changelog("act", "ledger", Intent, Done, TicketReplies)
@@ -204,6 +218,7 @@ ALL: tuple[TopicSpec, ...] = (
     AUDIT,
     CONTROL,
     COUNTED,
+    ALERTS,
     *(dead_letters_of(spec) for spec in STAGE_SOURCES.values()),
     *STAGE_CHANGELOGS.values(),
 )

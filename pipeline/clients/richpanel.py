@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Self
 from urllib.parse import quote
 
-from pipeline.clients.richpanel_json import order_of, ticket_of
+from pipeline.clients.richpanel_json import order_of, ticket_of, wrote_at
 from pipeline.clients.vendor_http import VendorHttp
 from pipeline.domain.permit import EMAIL_CHANNELS
 from pipeline.ports import (
@@ -29,6 +29,7 @@ from pipeline.settings import Settings
 
 _DIRECTORY_SECONDS = 3600.0
 _PER_PAGE = 100
+_SAMPLE = 25
 _MOST_PAGES = 50
 
 
@@ -92,6 +93,11 @@ class Richpanel:
         answer = await self._http.read(f"/v1/tickets/{_segment(ticket_id)}")
         words, ticket = ticket_of(answer)
         return replace(ticket, tags=await self._tag_names(words))
+
+    async def customers_wrote(self) -> list[float]:
+        """When the customers of the newest tickets wrote last; one call."""
+        answer = await self._http.read("/v1/tickets", {"page": 1, "per_page": _SAMPLE})
+        return wrote_at(answer)
 
     async def team_ids(self) -> dict[str, str]:
         """Team name -> id; read once an hour."""

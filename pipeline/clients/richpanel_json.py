@@ -59,6 +59,7 @@ class _Order(_Wire):
 class _Ticket(_Wire):
     id: str
     status: str
+    created_at: Any = None
     assignee_id: str | None = None
     email: str | None = None
     phone: str | None = None
@@ -87,6 +88,27 @@ def ticket_of(answer: Mapping[str, Any]) -> tuple[frozenset[str], TicketState]:
         customer=_customer(ticket),
     )
     return _tag_words(ticket.tags or []), state
+
+
+def wrote_at(answer: Mapping[str, Any]) -> list[float]:
+    """When (unix seconds) the customer of each listed ticket wrote last, or opened it.
+
+    What is listed without a readable time says nothing.
+
+    Raises:
+        Transient: it is no list of tickets.
+    """
+    try:
+        tickets = [_Ticket.model_validate(each) for each in answer.get("ticket") or []]
+    except (ValidationError, TypeError):
+        raise Transient("garbage_tickets") from None
+    found: list[float] = []
+    for ticket in tickets:
+        comments = _in_order(ticket.comments or [])
+        theirs = [each.created_at for each in comments if not each.is_operator]
+        moments = [at for at in (*theirs, _unix(ticket.created_at)) if at is not None]
+        found += [max(moments)] if moments else []
+    return found
 
 
 def order_of(answer: Mapping[str, Any]) -> Order:

@@ -291,6 +291,24 @@ def to_pull(rules: Mapping[str, Rule], state: AlertState) -> Mode | None:
     return rule.pull
 
 
+def described(state: AlertState, rule: Rule | None) -> dict[str, object]:
+    """An alert with what to do about it, as JSON; `rule` is None where it is gone."""
+    return {
+        "alert": state.id,
+        "group": state.group,
+        "severity": state.severity.value,
+        "phase": state.phase.value,
+        "title": rule.title if rule else "the rule is gone",
+        "value": state.value,
+        "worst": state.worst,
+        "since": state.since,
+        "fired_at": state.fired_at,
+        "incident": state.incident,
+        "lever": rule.lever if rule else "",
+        "runbook": f"RUNBOOK.md#{rule.runbook}" if rule else "",
+    }
+
+
 LEVELS = (0.5, 0.7, 0.9, 1.0)
 """Parts of a vendor's budget at which somebody is told that it is being used up."""
 

@@ -14,6 +14,7 @@ from pipeline.domain.alerts import (
     Severity,
     Telling,
     budget_steps,
+    described,
     due,
     is_worth_keeping,
     read_rules,
@@ -165,6 +166,13 @@ def test_a_budget_is_told_of_at_each_level_once_per_window_and_only_on_the_way_u
         states |= changed
         seen += [(now, use.level) for use in uses]
     assert seen == [(1, 0.5), (3, 0.9), (5, 1.0), (WINDOW + 2, 0.7)]
+
+
+def test_an_alert_is_described_with_what_to_do() -> None:
+    fired = run((0, 10), (5, 10))[ID]
+    assert described(fired, RULE)["lever"] == RULE.lever
+    assert described(fired, RULE)["runbook"] == "RUNBOOK.md#a"
+    assert described(fired, None)["title"] == "the rule is gone"
 
 
 # -- the file ------------------------------------------------------------------------------------

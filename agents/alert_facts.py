@@ -1,0 +1,204 @@
+"""What the alerts are judged by, gathered: windows, control topic, lag, trail, helpdesk, broker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from agents.audit_reader import AuditReader
+from pipeline import topics
+from pipeline.control import Control
+from pipeline.domain.alerts import Rule
+from pipeline.domain.control_records import GATE_PREFIX
+from pipeline.domain.lag import Lag, State
+from pipeline.domain.query import Line, Question, ask
+from pipeline.domain.signals import (
+    LAST_WEEK,
+    LOOK_BACK,
+    SILENT_AFTER,
+    Facts,
+    Waiting,
+    measured,
+    question_of,
+)
+from pipeline.ports import RecentTickets, VendorError
+
+log = logging.getLogger(__name__)
+
+SAMPLE_EVERY = 10.0
+"""Seconds between two looks at the helpdesk's tickets, and only while no webhook comes: three
+calls of 50 in its window, out of the part that automation leaves to people."""
+SAMPLE_KEPT = 45.0
+"""Seconds for which a look that could not be repeated still says something."""
+HELPDESK = "richpanel"
+_STANDING = frozenset({State.STALL, State.STOP})
+_PER_BUDGET = 60.0
+_TIMEOUT = 5.0
+
+Ask = Callable[[Question], Awaitable[list[Line]]]
+"""What the windows of all partitions say to a question."""
+
+
+class LagView(Protocol):
+    """The part of a lag watch that is looked at."""
+
+    @property
+    def fresh(self) -> Sequence[Lag]:
+        """The last judgements; none when they are old."""
+        ...
+
+
+class LastWebhook:
+    """When the newest webhook became durable, asked of the broker: no stage need be alive."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+
+    def look(self) -> float | None:
+        """Broker time in unix seconds; None where there is none, or no broker answers."""
+        name = topics.RECEIVED.name
+        try:
+            partitions = self._admin.list_topics(name, timeout=_TIMEOUT).topics[name].partitions
+            asked = {
+                confluent_kafka.TopicPartition(name, each): OffsetSpec.max_timestamp()
+                for each in partitions
+            }
+            found = [
+                future.result().timestamp
+                for future in self._admin.list_offsets(asked, request_timeout=_TIMEOUT).values()
+            ]
+        except confluent_kafka.KafkaException:
+            return None
+        newest = max(found, default=-1)
+        return newest / 1000 if newest >= 0 else None
+
+
+@dataclass
+class HelpdeskSample:
+    """When customers wrote, of the helpdesk's recent tickets; asked while no webhook comes."""
+
+    desk: RecentTickets | None
+    _at: float = field(default=0.0, init=False)
+    _tried_at: float = field(default=0.0, init=False)
+    _written: Sequence[float] | None = field(default=None, init=False)
+
+    async def look(
+        self, last_webhook_at: float, now: float, *, is_closed: bool
+    ) -> Sequence[float] | None:
+        """The moments (unix seconds); none while webhooks come, None where it is not known."""
+        if now - last_webhook_at < SILENT_AFTER:
+            return ()
+        if self.desk is None:
+            return None
+        if now - self._tried_at >= SAMPLE_EVERY and not is_closed:
+            self._tried_at = now
+            try:
+                self._written, self._at = await self.desk.customers_wrote(), now
+            except VendorError as error:
+                log.warning("no look at the helpdesk", extra={"fields": {"code": error.code}})
+        return self._written if now - self._at <= SAMPLE_KEPT else None
+
+
+@dataclass
+class FactsReader:
+    """Gathers `Facts`. `now` gives unix seconds."""
+
+    rules: Sequence[Rule]
+    control: Control
+    ask: Ask
+    lag: LagView | None
+    trail: AuditReader
+    last_webhook: LastWebhook
+    sample: HelpdeskSample
+    budgets: Mapping[str, float]
+    """Vendor -> requests per second that it allows."""
+    now: Callable[[], float]
+    watching_since: float = 0.0
+    """Since when this process judges: what came before is not known to have been missed."""
+
+    async def look(self) -> tuple[Facts, dict[str, float]]:
+        """What is known now, and the used part of each vendor's budget."""
+        now = self.now()
+        said = await asyncio.to_thread(self.last_webhook.look)
+        newest = max(said or 0.0, self.watching_since)
+        gates = self._gates()
+        closed = (gates or {}).get(HELPDESK, 0.0) > now
+        facts = Facts(
+            now=now,
+            gates=gates,
+            heard=self._heard(),
+            waiting=None if self.lag is None else waiting(self.lag.fresh),
+            last_webhook_at=newest,
+            written_at=await self.sample.look(newest, now, is_closed=closed),
+            webhooks=await self._received(now),
+            webhooks_last_week=await self._received(now - LAST_WEEK),
+            broken=self.trail.broken(now),
+            values={
+                rule.name: await self._value(rule, rule.metric, now)
+                for rule in self.rules
+                if rule.metric is not None
+            },
+        )
+        return facts, await self._budgets_used(now)
+
+    async def _value(self, rule: Rule, metric: str, now: float) -> dict[str, float]:
+        lines = await self.ask(question_of(rule, metric, now))
+        minus = rule.minus and await self.ask(question_of(rule, rule.minus, now))
+        return measured(rule, lines, minus or None)
+
+    async def _received(self, now: float) -> int:
+        lines = await self.ask(ask("received", max(0.0, now - LOOK_BACK), now))
+        return sum(line.points[0].count for line in lines)
+
+    def _gates(self) -> dict[str, float] | None:
+        if not self.control.is_fresh:
+            return None
+        found = {}
+        for key, _ in self.control.view.items(GATE_PREFIX):
+            vendor = key.removeprefix(GATE_PREFIX)
+            record = self.control.gate(vendor)
+            found[vendor] = record.closed_until if record is not None else 0.0
+        return found
+
+    def _heard(self) -> dict[str, float] | None:
+        if not self.control.is_fresh:
+            return None
+        at = self.control.view.broker_time
+        found: dict[str, float] = {}
+        for heard in self.control.processes():
+            silent = max(0.0, at - heard.at)
+            name = heard.record.name
+            found[name] = min(silent, found.get(name, silent))
+        return found
+
+    async def _budgets_used(self, now: float) -> dict[str, float]:
+        asked = ask("vendor_requests", now - _PER_BUDGET, now, by=("vendor",))
+        rates = {
+            line.labels["vendor"]: line.points[0].count / (asked.end - asked.begin)
+            for line in await self.ask(asked)
+        }
+        return {
+            vendor: rate / self.budgets[vendor]
+            for vendor, rate in rates.items()
+            if vendor in self.budgets
+        }
+
+
+def waiting(lags: Iterable[Lag]) -> dict[str, Waiting] | None:
+    """What waits, by stage; None where nobody has looked lately."""
+    found: dict[str, Waiting] = {}
+    for lag in lags:
+        stage = lag.place.group.rpartition("-")[2]
+        before = found.get(stage, Waiting(0, 0.0, stands=False))
+        found[stage] = Waiting(
+            before.depth + lag.lag,
+            max(before.age, lag.age),
+            stands=before.stands or lag.state in _STANDING,
+        )
+    return found or None

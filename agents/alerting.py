@@ -1,0 +1,278 @@
+"""The alerts of one `observe` worker: judged every two seconds where audit partition 0 is held.
+
+One worker speaks, the one that owns partition 0 of the audit topic. What fires, what was told and
+what must still be told stands on the topic of alerts, so the next owner goes on from there: an
+open alert is not forgotten and nobody is told of it twice. Sinks alone may get a notice again,
+under the same id, when a worker dies between a post and the note of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from agents.alert_facts import FactsReader
+from agents.alert_sinks import Sink, SinkFailed
+from agents.audit_reader import AuditReader
+from pipeline import telemetry
+from pipeline.alert_board import BUDGET_PREFIX, AlertBoard, alert_key
+from pipeline.domain.alerts import (
+    AlertState,
+    Phase,
+    Rule,
+    budget_steps,
+    due,
+    is_worth_keeping,
+    step,
+    to_pull,
+)
+from pipeline.domain.incidents import BY_ALERTS, Entry, Incident, Kind, entries_for_firing, fold
+from pipeline.domain.modes import GLOBAL
+from pipeline.domain.notices import Delivery, Notice, failed, notice_of, notice_of_budget
+from pipeline.domain.signals import Facts, values_of
+from pipeline.lever import Lever
+from pipeline.stream.control import Follower
+from pipeline.stream.producer import DeliveryError
+
+log = logging.getLogger(__name__)
+
+EVERY = 2.0
+"""Seconds between two judgements."""
+LEVER_PATIENCE = 5.0
+"""Seconds to wait for confirmations of a lowered mode; the next judgement waits as long."""
+
+Rows = dict[str, bytes | None]
+
+
+@dataclass
+class Alerting:
+    """Judges, writes down, lowers the mode, and tells.
+
+    `is_speaker` says whether this worker holds audit partition 0 now; `now` gives unix seconds,
+    `monotonic` seconds; `uniform` draws the jitter of retries.
+    """
+
+    rules: Sequence[Rule]
+    board: AlertBoard
+    follower: Follower
+    facts: FactsReader
+    trail: AuditReader
+    lever: Lever
+    sinks: Sequence[Sink]
+    runbook: str
+    is_speaker: Callable[[], bool]
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    uniform: Callable[[float, float], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    states: dict[str, AlertState] = field(default_factory=dict)
+    _incidents: dict[str, Incident] = field(default_factory=dict)
+    _sent: set[tuple[str, int]] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
+    _task: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self._by_name = {rule.name: rule for rule in self.rules}
+        self._by_sink = {sink.name: sink for sink in self.sinks}
+
+    async def start(self) -> None:
+        """Begins."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self.trail.stop)
+
+    async def _run(self) -> None:
+        while True:
+            if self.is_speaker():
+                await self._speak()
+            await self.sleep(EVERY)
+
+    async def _speak(self) -> None:
+        """For as long as this worker is the one: judges and tells."""
+        since = self.monotonic()
+        self.facts.watching_since = self.now()
+        self.trail.start()
+        log.info("this worker judges the alerts")
+        try:
+            # All that the last speaker wrote is read once a record of our own has come back.
+            await self.follower.wait_until(
+                lambda: (self.board.view.known_at or 0.0) > since or not self.is_speaker()
+            )
+            self.states = self.board.states()
+            telling = asyncio.create_task(self._tell_forever())
+            try:
+                while self.is_speaker():
+                    await self._judged()
+                    await self.sleep(EVERY)
+            finally:
+                telling.cancel()
+        finally:
+            telemetry.ALERTS_FIRING.clear()
+            await asyncio.to_thread(self.trail.stop)
+
+    async def _judged(self) -> None:
+        try:
+            facts, used = await self.facts.look()
+            await self.judge(facts, used)
+        except DeliveryError as error:
+            log.warning("alerts not written", extra={"fields": {"code": error.code}})
+        except Exception as error:
+            # A rule that cannot be asked must not silence all the others for good.
+            log.exception("alerts not judged", extra={"fields": {"type": type(error).__name__}})
+
+    # -- judging ------------------------------------------------------------------------------
+
+    async def judge(self, facts: Facts, used: dict[str, float]) -> None:
+        """One judgement: what changed is durable before it is acted upon.
+
+        Raises:
+            DeliveryError: it is not durable; the next judgement comes to the same.
+        """
+        now = facts.now
+        after = step(self.rules, self.states, values_of(self.rules, facts), now=now)
+        self._incidents = self.board.incidents()
+        rows: Rows = {}
+        for id_, state in after.items():
+            after[id_] = self._written(self.states.get(id_), state, rows, now)
+        self._budget(used, rows, now)
+        if rows:
+            await self.follower.put(rows.items())
+        self.states = after
+        self._show(facts)
+        await self._pull_levers(now)
+
+    def _written(
+        self, before: AlertState | None, state: AlertState, rows: Rows, now: float
+    ) -> AlertState:
+        """The alert with its incident and what was told of it; puts into `rows` what to write."""
+        was_firing = before is not None and before.phase is Phase.FIRING
+        rule = self._by_name.get(state.rule)
+        if state.phase is Phase.FIRING and rule is not None:
+            is_new = before is None or before.fired_at != state.fired_at
+            if is_new:
+                entries = entries_for_firing(state, rule.title, self._incidents, at=now)
+                self._note(entries, rows)
+                state = state.model_copy(update={"incident": entries[-1].incident})
+        elif was_firing and state.incident is not None:
+            self._note([self._entry(state, Kind.ALERT_CLOSED, now)], rows)
+        acknowledged = {id_ for id_, each in self._incidents.items() if each.acknowledged_by}
+        telling = due(before, state, now=now, acknowledged=acknowledged)
+        if telling is not None and rule is not None:
+            self._send(notice_of(telling, rule, at=now, runbook=self.runbook), rows, now)
+            state = telling.after
+        if is_worth_keeping(before, state):
+            rows[alert_key(state)] = state.to_bytes()
+        return state
+
+    def _entry(self, state: AlertState, kind: Kind, now: float, text: str = "") -> Entry:
+        return Entry(
+            incident=state.incident or "",
+            kind=kind,
+            at=now,
+            by=BY_ALERTS,
+            severity=state.severity,
+            alert=state.id,
+            text=text or f"{state.worst:.4g} at its worst",
+        )
+
+    def _note(self, entries: Sequence[Entry], rows: Rows) -> None:
+        """Adds entries, and lets the other alerts of this judgement see them."""
+        rows |= {entry.key: entry.to_bytes() for entry in entries}
+        known = [each for incident in self._incidents.values() for each in incident.entries]
+        self._incidents = fold([*known, *entries])
+
+    def _budget(self, used: dict[str, float], rows: Rows, now: float) -> None:
+        uses, states = budget_steps(used, self.board.budgets(), now=now)
+        for use in uses:
+            self._send(notice_of_budget(use, at=now, runbook=self.runbook), rows, now)
+        rows |= {f"{BUDGET_PREFIX}{vendor}": each.to_bytes() for vendor, each in states.items()}
+
+    def _send(self, notice: Notice, rows: Rows, now: float) -> None:
+        for sink in self.sinks:
+            delivery = Delivery(notice=notice, sink=sink.name, next_at=now)
+            rows[delivery.key] = delivery.to_bytes()
+
+    def _show(self, facts: Facts) -> None:
+        telemetry.ALERTS_FIRING.clear()
+        for state in self.states.values():
+            if state.phase is Phase.FIRING:
+                labels = (state.rule, state.group, state.severity.value)
+                telemetry.ALERTS_FIRING.labels(*labels).set(1)
+        telemetry.ALERTS_EVALUATED.set(facts.now)
+        if facts.broken is not None:
+            telemetry.WITHOUT_OUTCOME.set(facts.broken.without_outcome)
+            telemetry.REPLIES_UNKNOWN.set(facts.broken.unknown_replies)
+            telemetry.SENT_TWICE.set(facts.broken.double_sends)
+            telemetry.MODE_VIOLATIONS.set(facts.broken.mode_violations)
+
+    async def _pull_levers(self, now: float) -> None:
+        for id_, state in list(self.states.items()):
+            mode = to_pull(self._by_name, state)
+            if mode is None:
+                continue
+            was = self.lever.now_at(GLOBAL)
+            text = f"the mode was at {was.value} already"
+            if was > mode:
+                # A hold beside what others have set: it can lower, and it can never raise.
+                held = await self.lever.hold(
+                    mode, reason=f"alert {state.rule}", by=BY_ALERTS, patience=LEVER_PATIENCE
+                )
+                text = f"the mode went from {was.value} to {held.answer.mode.value}"
+            pulled = state.model_copy(update={"pulled_at": now})
+            entry = self._entry(state, Kind.LEVER_PULLED, now, text)
+            rows = {alert_key(pulled): pulled.to_bytes(), entry.key: entry.to_bytes()}
+            await self.follower.put(rows.items())
+            self.states[id_] = pulled
+
+    # -- telling ------------------------------------------------------------------------------
+
+    async def _tell_forever(self) -> None:
+        while True:
+            try:
+                await self.tell()
+            except DeliveryError as error:
+                log.warning("deliveries not noted", extra={"fields": {"code": error.code}})
+            await self.sleep(EVERY / 2)
+
+    async def tell(self) -> None:
+        """Sends what is due to its sink, each once for as long as this worker speaks."""
+        deliveries = self.board.deliveries()
+        telemetry.NOTICES_WAITING.set(len(deliveries))
+        ready = [
+            each
+            for each in deliveries
+            if each.next_at <= self.now() and (each.key, each.tries) not in self._sent
+        ]
+        for delivery in ready:
+            self._sent.add((delivery.key, delivery.tries))
+        await asyncio.gather(*map(self._deliver, ready))
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        after, outcome = await self._sent_to_sink(delivery)
+        telemetry.NOTICES.labels(delivery.sink, outcome).inc()
+        row = None if after is None else after.to_bytes()
+        await self.follower.put([(delivery.key, row)])
+
+    async def _sent_to_sink(self, delivery: Delivery) -> tuple[Delivery | None, str]:
+        """What is left to do about a delivery, and how this try ended."""
+        sink = self._by_sink.get(delivery.sink)
+        if sink is None or sink.name in self._gone:
+            return None, "given_up"
+        try:
+            await sink.send(delivery.notice)
+        except SinkFailed as error:
+            fields = {"sink": sink.name, "code": error.code, "tries": delivery.tries + 1}
+            log.warning("a notice did not arrive", extra={"fields": fields})
+            if error.for_good:
+                self._gone.add(sink.name)
+            after = failed(delivery, now=self.now(), uniform=self.uniform)
+            given_up = error.for_good or after is None
+            return (None, "given_up") if given_up else (after, "failed")
+        return None, "delivered"

@@ -1,0 +1,57 @@
+"""`./switchboard alerts`: what fires now, how bad it is, and what to do first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from console.board import alerts_now, as_json
+from console.bulk import Output
+from pipeline.domain.alerts import shipped_rules
+from pipeline.settings import load_settings
+
+Every = Annotated[bool, typer.Option("--all", help="Also those that have closed.")]
+Rules = Annotated[bool, typer.Option("--rules", help="The rules themselves, worst first.")]
+COLOURS = {"SEV0": "bold red", "SEV1": "red", "SEV2": "yellow"}
+
+
+def alerts(every: Every = False, rules: Rules = False, output: Output = "table") -> None:
+    """Show the alerts that fire, worst first, with the first lever of each."""
+    if rules:
+        show_rules(output)
+        return
+    rows = alerts_now(load_settings().bootstrap_servers, every=every)
+    if output == "json":
+        as_json({"alerts": rows})
+        return
+    if not rows:
+        Console().print("no alert fires")
+        return
+    table = Table("alert", "severity", "since", "value", "incident", "first lever")
+    for row in rows:
+        style = COLOURS[row["severity"]] if row["phase"] == "firing" else "dim"
+        table.add_row(
+            row["alert"], row["severity"], f"{datetime.fromtimestamp(row['since'], UTC):%H:%M:%S}", f"{row['value']:.4g}",
+            row["incident"] or "", row["lever"], style=style,
+        )  # fmt: skip
+    Console().print(table)
+
+
+def show_rules(output: str) -> None:
+    """Prints every rule as the file has it."""
+    known = [rule.model_dump(mode="json", by_alias=True) for rule in shipped_rules()]
+    if output == "json":
+        as_json({"rules": known})
+        return
+    table = Table("rule", "severity", "asks", "enter", "leave", "for s", "runbook")
+    for rule in known:
+        asks = rule["metric"] or rule["signal"]
+        table.add_row(
+            rule["name"], rule["severity"], asks, str(rule["enter"]), str(rule["leave"]),
+            str(rule["for"]), rule["runbook"],
+        )  # fmt: skip
+    Console().print(table)

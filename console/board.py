@@ -1,0 +1,80 @@
+"""The topic of alerts as a command sees it: read once, and a row added to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import typer
+
+from console.topic_log import TopicLog
+from pipeline import topics
+from pipeline.alert_board import AlertBoard
+from pipeline.domain.alerts import AlertState, Phase, described, shipped_rules
+from pipeline.domain.incidents import Entry
+from pipeline.stream.control import Update, View
+from pipeline.stream.producer import Outgoing, Producer
+
+
+def read_board(bootstrap_servers: str) -> AlertBoard:
+    """What stands on the topic now."""
+    view = View()
+    board = AlertBoard(view)
+    with TopicLog(bootstrap_servers, topics.ALERTS.name) as log:
+        view.apply(
+            Update(
+                (message.key() or b"").decode("utf-8", "replace"),
+                message.value(),
+                message.offset() or 0,
+                message.timestamp()[1] / 1000,
+            )
+            for message in log.records()
+        )
+    return board
+
+
+def write(bootstrap_servers: str, entry: Entry) -> None:
+    """Adds one entry of an incident; returns when it is durable.
+
+    Raises:
+        DeliveryError: the broker did not acknowledge it.
+    """
+
+    async def send() -> None:
+        producer = Producer(
+            bootstrap_servers,
+            client_id="switchboard-console",
+            delivery_timeout=10.0,
+            config={"log_level": 0},
+        )
+        try:
+            row = Outgoing(topics.ALERTS.name, entry.key.encode(), entry.to_bytes(), (), 0)
+            await producer.send([row])
+        finally:
+            await producer.close()
+
+    asyncio.run(send())
+
+
+def firing(board: AlertBoard) -> list[AlertState]:
+    """The alerts that fire, the worst and oldest first."""
+    states = [state for state in board.states().values() if state.phase is Phase.FIRING]
+    return sorted(states, key=lambda state: (state.severity, state.since))
+
+
+def alerts_now(bootstrap_servers: str, *, every: bool = False) -> list[dict[str, Any]]:
+    """What fires, and with `every` what has fired before, described."""
+    board = read_board(bootstrap_servers)
+    rules = {rule.name: rule for rule in shipped_rules()}
+    states: Sequence[AlertState] = firing(board)
+    if every:
+        past = [state for state in board.states().values() if state.phase is not Phase.FIRING]
+        states = [*states, *sorted(past, key=lambda state: -state.since)]
+    return [described(state, rules.get(state.rule)) for state in states]
+
+
+def as_json(value: Any) -> None:
+    """Prints JSON for programs and patient people."""
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

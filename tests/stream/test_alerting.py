@@ -1,0 +1,252 @@
+"""The judgement of alerts over a topic in memory: what is durable, what is told, who is lowered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from agents.alert_sinks import SinkFailed
+from agents.alerting import Alerting
+from pipeline.alert_board import AlertBoard
+from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
+from pipeline.domain.invariants import Broken
+from pipeline.domain.modes import Mode
+from pipeline.domain.notices import Notice
+from pipeline.domain.signals import KINDS, Facts, Waiting
+from pipeline.lever import Answer, Held
+from pipeline.stream.control import Update, View
+from pipeline.stream.producer import DeliveryError, Failure
+
+T = 1_700_000_000.0
+CLOSED = {"richpanel": T + 30}
+ALIVE = dict.fromkeys((f"{kind}-0" for kind in KINDS), 0.5)
+
+
+class Topic:
+    """The topic of alerts as a follower has it; `fails` makes the next write fail."""
+
+    def __init__(self) -> None:
+        self.view = View()
+        self.board = AlertBoard(self.view)
+        self.fails = False
+
+    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+        if self.fails:
+            raise DeliveryError("away", Failure.RETRIABLE)
+        for key, value in entries:
+            self.view.apply([Update(key, value, self.view.position, T)])
+        return self.view.position - 1
+
+
+class Desk:
+    """A sink that remembers, and fails while it is told to."""
+
+    name = "webhook"
+
+    def __init__(self) -> None:
+        self.seen: list[Notice] = []
+        self.failure: SinkFailed | None = None
+
+    async def send(self, notice: Notice) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.seen.append(notice)
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(each.rule, each.kind) for each in self.seen]
+
+
+@dataclass
+class Hand:
+    """A lever that only notes who pulled it."""
+
+    mode: Mode = Mode.LIVE
+    holds: list[Mode] = field(default_factory=list)
+    fails: bool = False
+
+    def now_at(self, scope: str) -> Mode:
+        return self.mode
+
+    async def hold(self, mode: Mode, *, reason: str, by: str, patience: float) -> Held:
+        if self.fails:
+            raise DeliveryError("away", Failure.RETRIABLE)
+        was, self.mode = self.mode, min(mode, self.mode)
+        self.holds.append(mode)
+        record: Any = None
+        return Held("k", record, Answer(1, 0.1, (), "global", self.mode, was))
+
+
+@dataclass
+class Worker:
+    """One observe worker that speaks."""
+
+    topic: Topic
+    desk: Desk = field(default_factory=Desk)
+    hand: Hand = field(default_factory=Hand)
+    now: float = T
+
+    def __post_init__(self) -> None:
+        nothing: Any = None
+        lever: Any = self.hand
+        follower: Any = self.topic
+        self.alerting = Alerting(
+            shipped_rules(), self.topic.board, follower, nothing, nothing, lever, [self.desk],
+            "RUNBOOK.md", is_speaker=lambda: True, now=lambda: self.now, monotonic=lambda: 0.0,
+            uniform=lambda low, _: low,
+        )  # fmt: skip
+        self.alerting.states = self.topic.board.states()
+
+    async def judge(self, at: float, *, used: dict[str, float] | None = None, **facts: Any) -> None:
+        self.now = T + at
+        known: dict[str, Any] = {"heard": ALIVE, "gates": {}, "broken": Broken(), "waiting": {}}
+        await self.alerting.judge(Facts(now=self.now, **{**known, **facts}), used or {})
+        await self.alerting.tell()
+
+    @property
+    def firing(self) -> set[str]:
+        return {
+            each.id for each in self.topic.board.states().values() if each.phase is Phase.FIRING
+        }
+
+
+def played(story: Callable[[Worker], Awaitable[None]], worker: Worker | None = None) -> Worker:
+    worker = worker or Worker(Topic())
+    asyncio.run(story(worker))  # type: ignore[arg-type]
+    return worker
+
+
+def test_an_alert_fires_is_told_once_and_closes() -> None:
+    async def story(worker: Worker) -> None:
+        for at in (0, 2, 4):
+            await worker.judge(at, gates=CLOSED)
+        assert worker.firing == {"gate_closed/richpanel"}
+        for at in (40, 50, 61):
+            await worker.judge(at, gates=CLOSED)
+
+    worker = played(story)
+    assert worker.firing == set()
+    assert worker.desk.told == [("gate_closed", "fired"), ("gate_closed", "closed")]
+    assert worker.topic.board.deliveries() == []
+    (incident,) = worker.topic.board.incidents().values()
+    assert [each.kind.value for each in incident.entries] == [
+        "opened",
+        "alert_fired",
+        "alert_closed",
+    ]
+    assert incident.state == "open"
+
+
+def test_the_next_worker_goes_on_with_what_is_open_and_tells_nobody_twice() -> None:
+    async def begin(worker: Worker) -> None:
+        await worker.judge(0, gates=CLOSED)
+
+    async def go_on(worker: Worker) -> None:
+        await worker.judge(2, gates=CLOSED)
+        assert worker.desk.told == []
+        await worker.judge(31, gates=CLOSED)
+        await worker.judge(60, gates=CLOSED)
+
+    first = played(begin)
+    assert first.desk.told == [("gate_closed", "fired")]
+    second = played(go_on, Worker(first.topic))
+    assert second.desk.told == [("gate_closed", "closed")]
+
+
+def test_what_is_not_durable_is_told_to_nobody_and_comes_again() -> None:
+    async def story(worker: Worker) -> None:
+        worker.topic.fails = True
+        with pytest.raises(DeliveryError):
+            await worker.judge(0, gates=CLOSED)
+        assert worker.desk.told == []
+        worker.topic.fails = False
+        await worker.judge(2, gates=CLOSED)
+
+    assert played(story).desk.told == [("gate_closed", "fired")]
+
+
+def test_flapping_within_the_window_is_one_notice() -> None:
+    async def story(worker: Worker) -> None:
+        for start in range(0, 600, 100):
+            await worker.judge(start, gates={"richpanel": T + start + 10})
+            await worker.judge(start + 11, gates={})
+            await worker.judge(start + 40, gates={})
+
+    told = played(story).desk.told
+    assert [kind for _, kind in told].count("fired") == 1
+
+
+def test_sev0_lowers_the_mode_by_itself_once_and_never_raises_it() -> None:
+    async def story(worker: Worker) -> None:
+        for at in (0, 2, 4):
+            await worker.judge(at, broken=Broken(double_sends=1))
+
+    worker = played(story)
+    assert worker.hand.holds == [Mode.ROUTE_ONLY]
+    (incident,) = worker.topic.board.incidents().values()
+    assert "the mode went from live to route_only" in [each.text for each in incident.entries]
+    low = Worker(Topic(), hand=Hand(Mode.STOP))
+    assert played(story, low).hand.holds == []
+    assert low.hand.mode is Mode.STOP
+
+
+def test_a_lever_that_does_not_move_is_pulled_again() -> None:
+    async def story(worker: Worker) -> None:
+        worker.hand.fails = True
+        with pytest.raises(DeliveryError):
+            await worker.judge(0, broken=Broken(mode_violations=1))
+        worker.hand.fails = False
+        await worker.judge(2, broken=Broken(mode_violations=1))
+
+    assert played(story).hand.holds == [Mode.STOP]
+
+
+def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is_left_alone() -> (
+    None
+):
+    async def story(worker: Worker) -> None:
+        worker.desk.failure = SinkFailed("http_500")
+        await worker.judge(0, gates=CLOSED)
+        (waiting,) = worker.topic.board.deliveries()
+        assert (waiting.tries, waiting.next_at) == (1, T + 5)
+        worker.desk.failure = None
+        await worker.judge(4, gates=CLOSED)
+        assert worker.desk.told == []
+        await worker.judge(6, gates=CLOSED)
+        assert [each.id for each in worker.desk.seen] == [waiting.notice.id]
+        worker.desk.failure = SinkFailed("http_410", for_good=True)
+        await worker.judge(8, gates=CLOSED, heard={**ALIVE, "act-0": 60.0})
+        assert worker.topic.board.deliveries() == []
+        worker.desk.failure = None
+        await worker.judge(10, broken=Broken(without_outcome=1))
+        assert len(worker.desk.seen) == 1
+
+    played(story)
+
+
+def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
+    async def story(worker: Worker) -> None:
+        for at in (0, 10, WINDOW + 1):
+            await worker.judge(at, broken=Broken(without_outcome=3))
+
+    kinds = [kind for _, kind in played(story).desk.told]
+    assert kinds == ["fired", "reminded"]
+
+
+def test_a_budget_is_told_of_and_a_notice_holds_no_words_of_customers() -> None:
+    async def story(worker: Worker) -> None:
+        await worker.judge(0, used={"richpanel": 0.72})
+        await worker.judge(2, used={"richpanel": 0.75})
+        await worker.judge(4, waiting={"act": Waiting(5000, 400.0, stands=True)})
+        await worker.judge(16, waiting={"act": Waiting(5000, 400.0, stands=True)})
+
+    seen = played(story).desk.seen
+    assert [each.group for each in seen if each.kind == "budget"] == ["richpanel"]
+    assert {each.rule for each in seen} == {
+        "budget", "queue_standing", "queue_old", "queue_very_old", "queue_deep",
+    }  # fmt: skip
+    assert {each.group for each in seen} == {"richpanel", "act"}
