@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from agents.status import Answer, Route, json_answer
 from pipeline import telemetry, topics
 from pipeline.app import Stage
+from pipeline.control_metrics import ControlCollector
 from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, positions, queues
 from pipeline.settings import Settings
 from pipeline.stream.admin import BrokerUnreachable
@@ -55,7 +56,7 @@ class LagObserver:
 
 
 def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
-    """Adds the observer to the stage and its series to /metrics."""
+    """Adds the observer to the stage; its series and those of the control topic to /metrics."""
     groups = Groups(settings.bootstrap_servers, topics.GROUPS)
     control = stage.control
     watch = LagWatch(
@@ -63,6 +64,7 @@ def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
         now=BrokerClock(control.view, monotonic=time.monotonic),
     )
     telemetry.REGISTRY.register(LagCollector(telemetry.PREFIX, watch))
+    telemetry.REGISTRY.register(ControlCollector(telemetry.PREFIX, control))
     observer = LagObserver(watch, groups)
     stage.alongside.append(observer)
     return observer

@@ -14,7 +14,7 @@ from console.check import failures
 
 FAST = [
     "tests/unit", "tests/stream", "tests/test_architecture.py", "tests/test_names.py",
-    "tests/test_docs.py", "tests/test_compose.py",
+    "tests/test_docs.py", "tests/test_compose.py", "tests/test_deploy.py",
 ]  # fmt: skip
 CHAIN = "tests/integration/test_chain.py"
 ON_KAFKA = (("tests/integration", f"--ignore={CHAIN}"), ("tests/guarantees", CHAIN))

@@ -92,7 +92,8 @@ def positions(heard: Sequence[Heard], now: float) -> dict[tuple[str, int], int]:
     """(stage, partition) -> how far its live worker has read, from the signs of life."""
     return {
         (each.record.name.partition("-")[0], partition): offset
-        for each in heard
+        # The last one that was heard: a restarted worker lives beside its former self for a moment.
+        for each in sorted(heard, key=lambda one: one.at)
         if each.is_live(now)
         for partition, offset in each.record.read.items()
     }

@@ -21,14 +21,27 @@ from sandbox.kafka_jars import KAFKA_VERSION
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if name != "kafka"}
+WATCHING = {"prometheus", "grafana"}
+OURS = {name: service for name, service in SERVICES.items() if name not in {"kafka", *WATCHING}}
 VARIABLES = {f"SWITCHBOARD_{name.upper()}" for name in Settings.model_fields} | {
     "KAFKA_BOOTSTRAP_SERVERS"
 }
 
 
 def test_there_is_a_service_for_every_process() -> None:
-    assert set(BUILDERS) | {parking.NAME, "kafka", "topics", "ingress", "console"} == set(SERVICES)
+    assert (
+        set(BUILDERS) | {parking.NAME, "kafka", "topics", "ingress", "console"}
+        == set(SERVICES) - WATCHING
+    )
+
+
+def test_watching_is_asked_for_reached_from_the_machine_alone_and_mounts_what_exists() -> None:
+    for name in WATCHING:
+        assert SERVICES[name]["profiles"] == ["watch"]
+        assert all(each.startswith("127.0.0.1:") for each in SERVICES[name]["ports"])
+        for mount in SERVICES[name]["volumes"]:
+            if mount.startswith("./"):
+                assert (ROOT / mount.split(":")[0]).is_dir()
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -46,7 +59,7 @@ def test_the_control_api_alone_holds_its_tokens_and_is_reached_from_the_machine_
     holders = [
         name
         for name, service in SERVICES.items()
-        if "SWITCHBOARD_CONTROL_TOKENS" in service["environment"]
+        if "SWITCHBOARD_CONTROL_TOKENS" in service.get("environment", {})
     ]
     assert holders == ["console"]
     assert all(each.startswith("127.0.0.1:") for each in SERVICES["console"]["ports"])
@@ -70,9 +83,8 @@ def test_every_variable_is_a_setting(name: str) -> None:
 
 
 def test_every_volume_is_declared_and_every_stage_keeps_its_tables_on_one() -> None:
-    used = {
-        each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])
-    }
+    mounts = [each for service in SERVICES.values() for each in service.get("volumes", [])]
+    used = {each.split(":")[0] for each in mounts if not each.startswith("./")}
     assert used == set(COMPOSE["volumes"])
     assert all(SERVICES[stage]["volumes"] == [f"{stage}:/data"] for stage in BUILDERS)
 

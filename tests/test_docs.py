@@ -10,6 +10,7 @@ import typer
 
 from console.cli import app
 from pipeline import topics
+from pipeline.control_metrics import METRICS as CONTROL_METRICS
 from pipeline.domain.metrics import CATALOGUE, Metric
 from pipeline.lag import METRICS as LAG_METRICS
 from pipeline.settings import Settings
@@ -24,7 +25,7 @@ SETTINGS = {
 METRICS = {
     f"{metric.name}_total" if metric.type == "counter" else metric.name
     for metric in REGISTRY.collect()
-} | {PREFIX + name for name in (*STREAM_METRICS, *LAG_METRICS)}
+} | {PREFIX + name for name in (*STREAM_METRICS, *LAG_METRICS, *CONTROL_METRICS)}
 VERBS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 

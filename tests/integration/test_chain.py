@@ -21,11 +21,15 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 
 
+def own_environment() -> dict[str, str]:
+    """Without what this shell says of another system."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SWITCHBOARD_", "KAFKA_"))}
+
+
 def switchboard(*arguments: str, timeout: float = 170) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("SWITCHBOARD_", "KAFKA_"))}
     return subprocess.run(
         [sys.executable, "-m", "console", *arguments],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False,
+        cwd=ROOT, env=own_environment(), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 
 

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from console import lag as command
 from pipeline import topics
+from pipeline.control_metrics import ControlCollector
 from pipeline.domain.control_records import Heard, ProcessRecord
 from pipeline.lag import LOOK, STALE_AFTER, LagCollector, LagWatch, Queue, as_row, positions, queues
 from pipeline.stream.groups import Standing
+from tests.stream.controls import Controls
 
 RECEIVED = topics.RECEIVED.name
 
@@ -134,3 +136,14 @@ def test_every_cause_has_words() -> None:
     from pipeline.domain.lag import Cause
 
     assert set(command.WORDS) == set(Cause)
+
+
+def test_a_process_that_lives_again_is_told_once_by_its_last_sign_of_life() -> None:
+    controls = Controls()
+    for life, confirmed in (("1", 9), ("2", -1)):
+        record = ProcessRecord(name="act-0", confirmed=confirmed, silent_after=4.5)
+        controls.put(f"process/act-0/{life}", record.to_bytes())
+    registry = CollectorRegistry()
+    registry.register(ControlCollector("switchboard_", controls.control))
+    said = generate_latest(registry).decode()
+    assert said.count('switchboard_process_silent_seconds{process="act-0"} 0.0') == 1

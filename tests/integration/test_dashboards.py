@@ -1,0 +1,169 @@
+"""Prometheus' files on a real Prometheus that scrapes the running system: every query has series."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.deployed import DASHBOARDS, PROMETHEUS, metrics_in, panels, rules
+from tests.integration import prometheus
+from tests.integration.prometheus import ROOT, Server, Tools
+from tests.integration.test_chain import own_environment
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+WEBHOOKS = 150
+SCRAPES = 4
+"""Enough for every rate, and for what is recorded from recorded series."""
+RARE = {
+    "switchboard_dead_lettered_total",
+    "switchboard_worker_errors_total",
+    "switchboard_parked_total",
+    "switchboard_shed_total",
+    "switchboard_timeout_count_total",
+    "switchboard_withheld_total",
+    "ALERTS",
+}
+"""What need not happen in a run of two minutes; that they exist is all that is asked of them."""
+
+
+@pytest.fixture(scope="module")
+def tools() -> Tools:
+    return prometheus.tools()
+
+
+@dataclass(frozen=True)
+class Watched:
+    server: Server
+    urls: dict[str, str]
+    """Process -> where it listens."""
+
+
+@pytest.fixture(scope="module")
+def watched(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """The whole system with customers, a helpdesk that refuses and a model that fails."""
+    folder = tmp_path_factory.mktemp("watched")
+    system = subprocess.Popen(
+        [sys.executable, "-m", "console", "up", "--folder", str(folder / "up")],
+        cwd=ROOT, env=own_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert system.stdout is not None
+    try:
+        with system.stdout:
+            said = json.loads(system.stdout.readline())
+        urls = {"ingress": said["ingress"], **said["stages"]}
+        config = shutil.copytree(PROMETHEUS, folder / "config")
+        (config / "targets.yml").write_text(yaml.safe_dump(_targets(urls)))
+        with prometheus.running(tools, config / "prometheus.yml", folder) as server:
+            _bad_minute(said)
+            _wait_for_scrapes(server, len(urls))
+            yield Watched(server, urls)
+    finally:
+        system.send_signal(signal.SIGINT)
+        system.wait(timeout=60)
+
+
+def _targets(urls: dict[str, str]) -> list[dict[str, Any]]:
+    """The committed file with the processes' addresses here; it must name each of them."""
+    committed = yaml.safe_load((PROMETHEUS / "targets.yml").read_text())
+    assert {each["labels"]["service"] for each in committed} == set(urls)
+    return [
+        {**each, "targets": [urls[each["labels"]["service"]].removeprefix("http://")]}
+        for each in committed
+    ]
+
+
+def _bad_minute(said: dict[str, Any]) -> None:
+    """Customers write while the helpdesk refuses for a while and the model answers with errors."""
+    httpx.put(f"{said['richpanel']}/_sandbox/budget", json={"limit": 20, "window": 10})
+    httpx.put(
+        f"{said['openai']}/_sandbox/faults", json=[{"kind": "status", "status": 500, "times": 5}]
+    )
+    subprocess.run(
+        [sys.executable, "-m", "sandbox.sender", "--count", str(WEBHOOKS), "--run", "d",
+         "--ingress", said["ingress"], "--token", said["token"], "--richpanel", said["richpanel"]],
+        cwd=ROOT, stdout=subprocess.DEVNULL, check=True, timeout=120,
+    )  # fmt: skip
+    httpx.put(f"{said['richpanel']}/_sandbox/budget", json={"limit": 3000, "window": 30})
+
+
+def _wait_for_scrapes(server: Server, count: int) -> None:
+    """Returns when every process was scraped often enough after the last webhook."""
+    begins, ends = time.time(), time.monotonic() + 120
+    while True:
+        found = server.series(f"count_over_time(up[{max(1, round(time.time() - begins))}s])")
+        if len(found) == count and all(int(each["value"][1]) >= SCRAPES for each in found):
+            break
+        assert time.monotonic() < ends, found
+        time.sleep(1)
+
+
+def test_the_files_are_valid_and_the_rules_do_what_their_tests_say(tools: Tools) -> None:
+    for command in (
+        ["check", "config", "prometheus.yml"],
+        ["check", "rules", "recording.rules.yml", "alerts.rules.yml"],
+        ["test", "rules", "alerts.test.yml"],
+    ):
+        answer = subprocess.run(
+            [tools.promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_every_process_is_scraped(watched: Watched) -> None:
+    up = {each["metric"]["service"]: each["value"][1] for each in watched.server.series("up")}
+    assert up == dict.fromkeys(watched.urls, "1")
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_every_query_of_every_panel_has_series(watched: Watched, dashboard: str) -> None:
+    empty = [
+        (panel["title"], target["expr"])
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        if not watched.server.series(target["expr"])
+    ]
+    assert empty == []
+
+
+def test_every_rule_is_evaluated_and_every_recorded_series_is_there(watched: Watched) -> None:
+    groups = watched.server.ask("rules")["groups"]
+    told = [rule for group in groups for rule in group["rules"]]
+    assert len(told) == len(rules())
+    assert [(rule["name"], rule["lastError"]) for rule in told if rule["health"] != "ok"] == []
+    recorded = [rule["name"] for rule in told if rule["type"] == "recording"]
+    assert [name for name in recorded if not watched.server.series(name)] == []
+
+
+def test_every_series_that_a_query_or_rule_names_is_there(watched: Watched) -> None:
+    asked = {name for rule in rules() for name in metrics_in(rule["expr"])}
+    for dashboard in DASHBOARDS:
+        for panel in panels(dashboard):
+            asked |= {name for target in panel["targets"] for name in metrics_in(target["expr"])}
+    there = set(watched.server.ask("label/__name__/values"))
+    assert asked - there <= RARE
+    known = set(watched.server.ask("metadata"))
+    rare = {name for name in asked - there if name != "ALERTS"}
+    assert {name.removesuffix("_total") for name in rare} <= known | {
+        each.removesuffix("_total") for each in known
+    }
+
+
+def test_what_every_process_exposes_is_as_prometheus_asks(watched: Watched, tools: Tools) -> None:
+    for name, url in watched.urls.items():
+        text = httpx.get(f"{url}/metrics").content
+        answer = subprocess.run(
+            [tools.promtool, "check", "metrics"], input=text, capture_output=True, check=False
+        )
+        assert answer.returncode == 0, (name, answer.stdout + answer.stderr)
