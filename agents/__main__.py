@@ -57,9 +57,6 @@ WAIT_SHARE = 0.2
 STOP_GRACE = 40.0
 """Seconds that a stop may take: running work gets 25 of them. Without a broker Faust goes on asking
 for it and would never end; what is not committed then is read again."""
-OBSERVE_GATHER = 0.25
-"""Seconds. Windows are read by people; a changelog record per audit record would cost more than the
-event that it counts."""
 
 
 def build_dedup(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
@@ -159,7 +156,7 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     """The observe stage, which also answers /windows and /lag."""
     stage = make_stage(
-        "observe", windows.NAME, settings, retention=windows.RETENTION, gather=OBSERVE_GATHER
+        "observe", windows.NAME, settings, retention=windows.RETENTION, gather=windows.GATHER
     )
     attach_observe(stage, now=time.time, on_crash=crash)
     observer = lag.attach_lag(stage, settings)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.events import Audit, UnreadableValue
-from pipeline.domain.windows import fold, window_start
 from pipeline.stream.batch import Batch
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
 from pipeline.stream.guard import Crash
@@ -48,19 +46,14 @@ def attach_observe(stage: Stage, *, now: Callable[[], float], on_crash: Crash) -
 
 def fold_batch(batch: Batch, *, windows: WindowsTable, now: Callable[[], float]) -> Effects:
     """The windows that one batch changes; an unreadable record goes to the dead letters."""
-    by_window: dict[int, list[tuple[int, Audit]]] = defaultdict(list)
+    audits: list[tuple[float, int, Audit]] = []
     letters: list[Outgoing] = []
     for record in batch.records:
         try:
-            audit = Audit.parse(record.value)
+            audits.append((record.timestamp / 1000, record.offset, Audit.parse(record.value)))
         except UnreadableValue as error:
             letters.append(
                 dead_letter(record, stage="observe", reason=error.reason, failed_at=now())
             )
-            continue
-        # Broker time decides the window: a worker's own clock may be wrong.
-        by_window[window_start(record.timestamp / 1000)].append((record.offset, audit))
-    stored = windows.load(batch.partition, by_window)
-    folded = {start: fold(stored.get(start), start, audits) for start, audits in by_window.items()}
     telemetry.finished("observe", len(batch.records))
-    return Effects(windows.puts(batch.partition, folded), letters)
+    return Effects(windows.fold(batch.partition, audits), letters)

@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, ingress, pace, pipe, restore, resume
-from bench.contestants import INGRESS, PIPE, RESTORE, RESUME, Contestant
+from bench import chain, ingress, pace, pipe, restore, resume, windows
+from bench.contestants import INGRESS, PIPE, RESTORE, RESUME, WINDOWS, Contestant
 from bench.venvs import MissingError, venv
 
 RESULTS = Path("bench/results")
@@ -41,44 +41,40 @@ def chosen(all_of_them: Sequence[Contestant], only: Sequence[str]) -> list[Conte
     return [each for each in all_of_them if (each.name in only if only else each.is_default)]
 
 
-def measure(asked: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
-    """The result of the measurement that the command line names."""
-    match asked.name:
-        case "pipe":
-            return pipe.measure(
-                events=asked.events or pipe.EVENTS,
-                rounds=asked.rounds or pipe.ROUNDS,
-                contestants=chosen(PIPE, asked.only),
-                say=say,
-            )
-        case "pace":
-            return pace.measure(
-                rounds=asked.rounds or pace.ROUNDS,
-                contestants=chosen(PIPE, asked.only),
-                say=say,
-            )
-        case "restore":
-            return restore.measure(
-                keys=asked.keys or restore.KEYS,
-                rounds=asked.rounds or restore.ROUNDS,
-                contestants=chosen(RESTORE, asked.only),
-                say=say,
-            )
-        case "ingress":
-            return ingress.measure(
-                rounds=asked.rounds or ingress.ROUNDS,
-                contestants=chosen(INGRESS, asked.only),
-                say=say,
-            )
-        case "resume":
-            return resume.measure(
-                keys=asked.keys or resume.KEYS,
-                rounds=asked.rounds or resume.ROUNDS,
-                contestants=chosen(RESUME, asked.only),
-                say=say,
-            )
-        case _:
-            return chain.measure()
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], dict[str, Any]]] = {
+    "chain": lambda _asked, _say: chain.measure(),
+    "ingress": lambda asked, say: ingress.measure(
+        rounds=asked.rounds or ingress.ROUNDS, contestants=chosen(INGRESS, asked.only), say=say
+    ),
+    "pace": lambda asked, say: pace.measure(
+        rounds=asked.rounds or pace.ROUNDS, contestants=chosen(PIPE, asked.only), say=say
+    ),
+    "pipe": lambda asked, say: pipe.measure(
+        events=asked.events or pipe.EVENTS,
+        rounds=asked.rounds or pipe.ROUNDS,
+        contestants=chosen(PIPE, asked.only),
+        say=say,
+    ),
+    "restore": lambda asked, say: restore.measure(
+        keys=asked.keys or restore.KEYS,
+        rounds=asked.rounds or restore.ROUNDS,
+        contestants=chosen(RESTORE, asked.only),
+        say=say,
+    ),
+    "resume": lambda asked, say: resume.measure(
+        keys=asked.keys or resume.KEYS,
+        rounds=asked.rounds or resume.ROUNDS,
+        contestants=chosen(RESUME, asked.only),
+        say=say,
+    ),
+    "windows": lambda asked, say: windows.measure(
+        events=asked.events or windows.EVENTS,
+        rounds=asked.rounds or windows.ROUNDS,
+        contestants=chosen(WINDOWS, asked.only),
+        say=say,
+    ),
+}
+"""Name -> the measurement, told the command line and how to report its progress."""
 
 
 def environment() -> dict[str, Any]:
@@ -135,8 +131,8 @@ def _is_figure(value: Any) -> bool:
 def main() -> int:
     """Runs the named measurement; 1 when ours was not correct."""
     parser = argparse.ArgumentParser(prog="./switchboard bench")
-    parser.add_argument("name", choices=["chain", "ingress", "pace", "pipe", "restore", "resume"])
-    parser.add_argument("--events", type=int, help="events of the backlog (pipe)")
+    parser.add_argument("name", choices=list(MEASUREMENTS))
+    parser.add_argument("--events", type=int, help="events of the backlog (pipe, windows)")
     parser.add_argument("--keys", type=int, help="keys of the changelog (restore, resume)")
     parser.add_argument("--rounds", type=int, help="rounds; contestants take turns in each")
     parser.add_argument("--only", action="append", default=[], help="a contestant; may be repeated")
@@ -146,7 +142,9 @@ def main() -> int:
     console = Console(stderr=True)
     before = environment()
     try:
-        measured = measure(asked, lambda text: console.print(text, highlight=False))
+        measured = MEASUREMENTS[asked.name](
+            asked, lambda text: console.print(text, highlight=False)
+        )
     except RuntimeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -159,6 +157,8 @@ def main() -> int:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:
         Console(width=max(WIDTH, Console().width)).print(table(result))
+        if "week" in result:
+            print(json.dumps({"questions about a week": result["week"]}, indent=2))
         sys.stderr.writelines(f"{line}\n" for line in faults(result))
     return 0 if result["correct"] else 1
 

@@ -133,6 +133,30 @@ INGRESS = (
     Contestant("faust", _faust("faust_web.py", "--with-web"), "202 after acks=all"),
 )
 
+WINDOWS = (
+    Contestant(
+        OURS,
+        lambda: [sys.executable, "-m", "bench.workers.windows"],
+        "each event once, whatever is redelivered; changelog acknowledged before the commit; every "
+        "metric of the catalogue counted",
+    ),
+    Contestant(
+        "faust",
+        _faust("faust_windows.py"),
+        "at least once by commit, a redelivery counts again; changelog not awaited",
+        variant="memory",
+        share=0.04,
+    ),
+    Contestant(
+        "faust_rocksdb",
+        _faust("faust_windows.py"),
+        "as faust, local store kept on disk",
+        variant="rocksdb",
+        share=0.04,
+        is_default=False,
+    ),
+)
+
 RESUME = (
     *(each for each in PIPE if each.name in (OURS, "faust_rocksdb", "kafka_streams")),
     Contestant(

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from pipeline.domain.events import Audit
 from pipeline.domain.metrics import named
 from pipeline.domain.query import WIDTH, Question
 from pipeline.domain.rollup import Newest, cover, left, rolled, unrolled
 from pipeline.domain.tally import Buckets
-from pipeline.domain.windows import Window
+from pipeline.domain.windows import Window, fold, window_start
 from pipeline.stream.table import DurableTable
 from pipeline.stream.windowed import WindowedTable
 
 NAME = "windows"
 RETENTION = 7 * 24 * 3600.0
 """Seconds after a window's last record; older ranges come from replaying the audit."""
+
+GATHER = 0.25
+"""Seconds. Windows are read by people; a changelog record per audit record would cost more than the
+event that it counts."""
 
 _SERIES = "audit"
 _NEWEST = WindowedTable.key("newest", 0)
@@ -49,6 +55,20 @@ class WindowsTable:
         """The stored windows among `starts` (unix seconds)."""
         rows = self._windows.load(partition, _SERIES, starts)
         return {start: Window.parse(row) for start, row in rows.items()}
+
+    def fold(
+        self, partition: int, audits: Iterable[tuple[float, int, Audit]]
+    ) -> dict[bytes, bytes | None]:
+        """The rows that more audit records change, given as (broker time, offset, record)."""
+        by_window: dict[int, list[tuple[int, Audit]]] = defaultdict(list)
+        for at, offset, audit in audits:
+            # Broker time decides the window: a worker's own clock may be wrong.
+            by_window[window_start(at)].append((offset, audit))
+        stored = self.load(partition, by_window)
+        return self.puts(
+            partition,
+            {start: fold(stored.get(start), start, some) for start, some in by_window.items()},
+        )
 
     def puts(self, partition: int, folded: Mapping[int, Window]) -> dict[bytes, bytes | None]:
         """The rows to write for windows that were folded, with the wider ones that they change.
