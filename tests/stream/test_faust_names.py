@@ -18,7 +18,7 @@ from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 
 from pipeline.stream.app import BatchTopic, DurableApp
-from pipeline.stream.consumer import BatchConsumer, BatchTransport
+from pipeline.stream.consumer import BatchConsumer, BatchThread, BatchTransport
 
 OVERRIDDEN: dict[tuple[Any, Any], dict[str, list[str]]] = {
     (driver.Consumer, BatchConsumer): {
@@ -31,6 +31,10 @@ OVERRIDDEN: dict[tuple[Any, Any], dict[str, list[str]]] = {
         "_new_offset": ["tp"],
         "_drain_messages": ["fetcher"],
     },
+    (driver.AIOKafkaConsumerThread, BatchThread): {
+        "getmany": ["active_partitions", "timeout"],
+        "_start_thread": [],
+    },
     (Topic, BatchTopic): {"decode": ["message", "propagate"]},
     (faust.App, DurableApp): {"_new_transport": []},
 }
@@ -42,6 +46,10 @@ CALLED: dict[Any, dict[str, list[str]]] = {
         "seek_to_committed": [],
         "seek_wait": ["partitions"],
         "earliest_offsets": ["partitions"],
+    },
+    driver.AIOKafkaConsumerThread: {
+        "_ensure_consumer": [],
+        "_fetch_records": ["consumer", "active_partitions", "timeout", "max_records"],
     },
     Topic: {"_create_event": ["key", "value", "headers", "message"]},
 }
