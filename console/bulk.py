@@ -35,8 +35,8 @@ def span(words: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def moment(since: str, *, now: float | None = None) -> float:
-    """The unix second that `since` means.
+def moment(since: str, *, now: float | None = None, hint: str = "--since") -> float:
+    """The unix second that `since` means; `hint` names what a person has typed it for.
 
     Raises:
         typer.BadParameter: it is neither a span nor a time.
@@ -48,7 +48,7 @@ def moment(since: str, *, now: float | None = None) -> float:
         read = datetime.fromisoformat(since)
     except ValueError:
         raise typer.BadParameter(
-            f"{since} is no time: 15m, 2h, 1d or 2026-05-04T10:00", param_hint="--since"
+            f"{since} is no time: 15m, 2h, 1d or 2026-05-04T10:00", param_hint=hint
         ) from None
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 

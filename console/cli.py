@@ -95,7 +95,7 @@ def main() -> None:
     # What the library has to say of a broker that does not answer, the error says in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        app()
+        app(prog_name="./switchboard")
     except EXPECTED as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)

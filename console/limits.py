@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.budgets import VENDORS, budgets, waiting
-from console.bulk import moment
+from console.bulk import moment, span
 from console.changes import Optional, Vendor
 from console.mode import Output, Patience, say, with_operator
 from console.operating import Operator, who
@@ -132,7 +132,12 @@ def until_moment(until: str, *, now: float) -> float:
     Raises:
         typer.BadParameter: it is no time, or one that has passed.
     """
-    at = 2 * now - moment(until[1:], now=now) if until.startswith("+") else moment(until, now=0.0)
+    if until.startswith("+"):
+        at = now + span(until[1:])
+    else:
+        at = moment(until, now=0.0, hint="UNTIL")
+    if at <= 0:
+        raise typer.BadParameter(f"a span from now begins with +: +{until}", param_hint="UNTIL")
     if at <= now:
         raise typer.BadParameter(f"{until} has passed; to open a gate: ./switchboard limits reset")
     return at

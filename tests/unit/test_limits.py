@@ -20,3 +20,8 @@ def test_a_gate_is_closed_until_a_time_or_for_a_span(until: str, at: float) -> N
 def test_a_time_that_has_passed_or_is_none_is_refused(until: str) -> None:
     with pytest.raises(typer.BadParameter):
         until_moment(until, now=NOW)
+
+
+def test_a_span_without_its_plus_is_told_how_it_is_written() -> None:
+    with pytest.raises(typer.BadParameter, match=r"\+10m"):
+        until_moment("10m", now=NOW)
