@@ -132,10 +132,8 @@ def until_moment(until: str, *, now: float) -> float:
     Raises:
         typer.BadParameter: it is no time, or one that has passed.
     """
-    if until.startswith("+"):
-        at = now + span(until[1:])
-    else:
-        at = moment(until, now=0.0, hint="UNTIL")
+    is_span = until.startswith("+")
+    at = now + span(until[1:]) if is_span else moment(until, now=0.0, hint="UNTIL")
     if at <= 0:
         raise typer.BadParameter(f"a span from now begins with +: +{until}", param_hint="UNTIL")
     if at <= now:
