@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
 """Total seconds of one post."""
+_ARRIVED = range(200, 300)
 
 
 class SinkFailed(Exception):
@@ -67,7 +68,7 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
                 allow_redirects=False,
             ) as answer,
         ):
-            if not answer.ok:
+            if answer.status not in _ARRIVED:
                 raise SinkFailed(f"http_{answer.status}", for_good=answer.status == GONE)
     except TimeoutError:
         raise SinkFailed("timeout") from None

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agents.alert_facts import SAMPLE_EVERY, SAMPLE_KEPT, FactsReader, HelpdeskSample, waiting
+from pipeline.domain.alerts import shipped_rules
+from pipeline.domain.invariants import Broken
+from pipeline.domain.lag import Cause, Lag, Place, State
+from pipeline.domain.query import Line, Question, answer
+from pipeline.domain.signals import LAST_WEEK, values_of
+from pipeline.domain.windows import Window
+from pipeline.ports import Transient
+from tests.stream.controls import Controls
+
+NOW = 1_700_000_000.0
+
+
+@dataclass
+class Desk:
+    """A helpdesk that counts how often it is asked."""
+
+    written: list[float] = field(default_factory=lambda: [NOW - 5])
+    asked: int = 0
+    fails: bool = False
+
+    async def customers_wrote(self) -> list[float]:
+        self.asked += 1
+        if self.fails:
+            raise Transient("http_503")
+        return self.written
+
+
+def look(sample: HelpdeskSample, at: float, *, last: float = 0.0, is_closed: bool = False) -> Any:
+    return asyncio.run(sample.look(NOW + last, NOW + at, is_closed=is_closed))
+
+
+def test_the_helpdesk_is_asked_only_while_no_webhook_comes_and_then_rarely() -> None:
+    desk = Desk()
+    sample = HelpdeskSample(desk)
+    assert look(sample, 5) == ()
+    assert desk.asked == 0
+    for at in range(11, 41):
+        assert look(sample, at) == desk.written
+    assert desk.asked == 30 / SAMPLE_EVERY
+    assert look(sample, 41, last=40) == ()
+
+
+def test_a_look_that_fails_leaves_the_last_one_for_a_while() -> None:
+    desk = Desk()
+    sample = HelpdeskSample(desk)
+    look(sample, 20)
+    desk.fails = True
+    assert look(sample, 40) == desk.written
+    assert look(sample, 21 + SAMPLE_KEPT) is None
+
+
+def test_a_closed_gate_and_a_desk_without_a_key_are_not_asked() -> None:
+    desk = Desk()
+    assert look(HelpdeskSample(desk), 20, is_closed=True) is None
+    assert desk.asked == 0
+    assert look(HelpdeskSample(None), 20) is None
+
+
+def lag(stage: str, state: State, *, records: int, age: float) -> Lag:
+    return Lag(
+        Place(f"switchboard-{stage}", "t", 0), state, Cause.NONE, committed=0, end=records,
+        read=None, lag=records, age=age, trend=0.0, progress=0.0, owner=None, is_complete=True,
+    )  # fmt: skip
+
+
+def test_what_waits_is_added_up_by_stage() -> None:
+    found = waiting(
+        [
+            lag("act", State.STALL, records=5, age=70.0),
+            lag("act", State.OK, records=2, age=1.0),
+            lag("dedup", State.WARN, records=1, age=0.5),
+        ]
+    )
+    assert found is not None
+    assert (found["act"].depth, found["act"].age, found["act"].stands) == (7, 70.0, True)
+    assert not found["dedup"].stands
+    assert waiting([]) is None
+
+
+@dataclass
+class Known:
+    """What stands for broker, lag and trail."""
+
+    fresh: Sequence[Lag] = ()
+    last: float | None = NOW - 1
+
+    def look(self) -> float | None:
+        return self.last
+
+    def broken(self, now: float) -> Broken | None:
+        return Broken(double_sends=2)
+
+
+def reader(windows: list[Window], known: Known, controls: Controls) -> FactsReader:
+    async def ask(question: Question) -> list[Line]:
+        return answer(windows, question)
+
+    anything: Any = known
+    return FactsReader(
+        shipped_rules(), controls.control, ask, known, anything, anything, HelpdeskSample(Desk()),
+        {"richpanel": 2.0}, lambda: NOW,
+    )  # fmt: skip
+
+
+def test_all_that_is_known_comes_together_in_the_values_of_the_rules() -> None:
+    counts = {
+        "vendor_requests|richpanel|2xx": 30, "vendor_requests|richpanel|429": 30,
+        "received|accepted": 5,
+    }  # fmt: skip
+    last_week = Window(start=int(NOW - LAST_WEEK) - 20, counts={"received|accepted": 50})
+    windows = [Window(start=int(NOW) - 10, counts=counts), last_week]
+    controls = Controls().mode("live")
+    controls.gate("richpanel", NOW + 12)
+    facts, used = asyncio.run(
+        reader(windows, Known((lag("act", State.STOP, records=9, age=200.0),)), controls).look()
+    )
+    assert used == {"richpanel": 0.5}
+    values = values_of(shipped_rules(), facts)
+    assert values["vendor_throttled"] == {"richpanel": 0.5}
+    assert values["gate_closed"] == {"richpanel": 12.0}
+    assert values["queue_standing"] == {"act": 1.0}
+    assert values["ingress_below_last_week"] == {"all": 0.9}
+    assert values["reply_sent_twice"] == {"all": 2.0}
+    assert values["ingress_silent"] == {"all": 0.0}
+    assert facts.heard is not None
+
+
+def test_a_control_topic_that_is_not_followed_says_nothing() -> None:
+    controls = Controls(monotonic=lambda: 0.0).mode("live")
+    cut_off = replace(controls, monotonic=lambda: 100.0)
+    cut_off.view.known_at = 0.0
+    made = reader([], Known(last=None), controls)
+    made.control = type(controls.control)(controls.view, monotonic=lambda: 100.0)
+    facts, used = asyncio.run(made.look())
+    assert (facts.gates, facts.heard, facts.waiting, used) == (None, None, None, {})
+    assert facts.last_webhook_at == 0.0
