@@ -59,6 +59,9 @@ class Facts:
     letters: Mapping[str, Mapping[str, int]] | None
     """Topic -> `all` that are kept and `last_hour`."""
     alerts: Sequence[Mapping[str, Any]] | None
+    """Those that fire, the worst first."""
+    judge: str | None
+    """The `observe` process that judges them now."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Fact -> why it could not be found out."""
 
@@ -84,15 +87,17 @@ def _unknown(facts: Facts, name: str) -> list[Line]:
 def _alerts(facts: Facts) -> list[Line]:
     if facts.alerts is None:
         return _unknown(facts, "alerts")
-    firing = sorted(facts.alerts, key=lambda each: (each["severity"], each["since"]))
-    return [
+    lines = [
         Line(
-            f"{each['severity']} {each['title']}"
-            f"{'' if each['group'] == 'all' else ' (' + each['group'] + ')'}: {each['lever']}",
+            f"{each['severity']} {each['title']} ({each['alert']}), incident "
+            f"{each['incident'] or 'none'}: {each['lever']}",
             Level.LOOK if each["severity"] == "SEV2" else Level.BAD,
         )
-        for each in firing
-    ] or [Line("none")]
+        for each in facts.alerts
+    ]
+    if facts.judge is None:
+        lines.append(Line("nobody judges: start python -m agents observe", Level.LOOK))
+    return lines or [Line("none")]
 
 
 def _modes(facts: Facts) -> list[Line]:

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import orjson
 import typer
 from confluent_kafka import KafkaException, TopicPartition
@@ -19,12 +18,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from console.board import alerts_now
 from console.budgets import VENDORS, Waiting, waiting
 from console.bulk import Output
-from console.lag import ASK_TIMEOUT, OwnLooks, Seen, ask, observers
+from console.lag import OwnLooks, Seen, ask, observers
 from console.limits import gate_of
 from console.operating import Operator, described, operating
 from console.overview import Facts, Level, Section, sections
+from console.topic_log import TopicMissing
 from pipeline import topics
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.admin import BrokerUnreachable
@@ -36,7 +37,6 @@ LETTERS = (
     *(topics.dead_letters_of(spec).name for spec in topics.STAGE_SOURCES.values()),
     topics.QUARANTINED.name,
 )
-NO_OBSERVE = "no observe answers: start python -m agents observe"
 _TIMEOUT = 10.0
 
 
@@ -94,7 +94,9 @@ async def gather(settings: Settings) -> Facts:
             _or_missing(missing, "lag", _lag(operator, settings)),
             _or_missing(missing, "letters", asyncio.to_thread(letters_of, settings)),
             _or_missing(missing, "queued", asyncio.to_thread(waiting, settings.bootstrap_servers)),
-            _or_missing(missing, "alerts", alerts_of(operator)),
+            _or_missing(
+                missing, "alerts", asyncio.to_thread(alerts_now, settings.bootstrap_servers)
+            ),
         )
         return Facts(
             modes=control["modes"],
@@ -104,19 +106,16 @@ async def gather(settings: Settings) -> Facts:
             lag_source="nobody" if lags is None else lags.source,
             letters=letters,
             alerts=alerts,
+            judge=next((each.name for each in observers(operator)), None),
             missing=missing,
         )
-
-
-class NotTold(Exception):
-    """A fact could not be found out; the text says why."""
 
 
 async def _or_missing(missing: dict[str, str], name: str, finding: Any) -> Any:
     """What `finding` finds; None, with the reason in `missing`, when it cannot."""
     try:
         return await finding
-    except (NotTold, BrokerUnreachable) as error:
+    except (BrokerUnreachable, TopicMissing) as error:
         missing[name] = str(error)
     except KafkaException as error:
         missing[name] = error.args[0].str()
@@ -181,23 +180,3 @@ def _offsets(
         (at.topic, at.partition): future.result(timeout=_TIMEOUT).offset
         for at, future in asked.items()
     }
-
-
-async def alerts_of(operator: Operator) -> list[dict[str, Any]]:
-    """The alerts that fire, as a running `observe` tells them.
-
-    Raises:
-        NotTold: none runs, or none that knows of alerts.
-    """
-    reason = NO_OBSERVE
-    async with httpx.AsyncClient(timeout=ASK_TIMEOUT) as http:
-        for record in observers(operator):
-            try:
-                answer = (await http.get(f"{record.url}/alerts")).raise_for_status().json()
-            except httpx.HTTPStatusError as error:
-                reason = f"{record.name} answers {error.response.status_code} to /alerts"
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-                continue
-            else:
-                return [each for each in answer["alerts"] if each["phase"] == "firing"]
-    raise NotTold(reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ class Watched:
     server: Server
     urls: dict[str, str]
     """Process -> where it listens."""
+    broker: str
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def watched(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with prometheus.running(tools, config / "prometheus.yml", folder) as server:
             _bad_minute(said)
             _wait_for_scrapes(server, len(urls))
-            yield Watched(server, urls)
+            yield Watched(server, urls, said["broker"])
     finally:
         system.send_signal(signal.SIGINT)
         system.wait(timeout=60)
@@ -167,3 +169,36 @@ def test_what_every_process_exposes_is_as_prometheus_asks(watched: Watched, tool
             [tools.promtool, "check", "metrics"], input=text, capture_output=True, check=False
         )
         assert answer.returncode == 0, (name, answer.stdout + answer.stderr)
+
+
+def status(broker: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "console", "status", "-o", "json"],
+        cwd=ROOT, env={**own_environment(), "KAFKA_BOOTSTRAP_SERVERS": broker},
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+
+def test_status_tells_of_every_part_of_the_running_system(watched: Watched) -> None:
+    answer = status(watched.broker)
+    assert answer.returncode == 0, answer.stderr
+    said = json.loads(answer.stdout)
+    assert said["missing"] == {}
+    assert said["lag_source"] == said["judge"] == "observe-0"
+    assert said["modes"]["global"]["mode"] == "live"
+    assert {each["name"] for each in said["processes"] if each["is_live"]} >= {
+        "ingress-0", "dedup-0", "classify-0", "act-0", "observe-0"
+    }  # fmt: skip
+    assert sum(each["all"] for each in said["letters"].values()) > 0, "broken bodies were sent"
+    levels = [section["level"] for section in said["sections"]]
+    assert levels == sorted(levels, key=["BAD", "LOOK", "WELL"].index)
+    assert len(levels) == 7
+
+
+def test_status_without_a_broker_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        answer = status(f"127.0.0.1:{taken.getsockname()[1]}")
+    assert answer.returncode == 1
+    (line,) = answer.stderr.strip().splitlines()
+    assert line.startswith("error: no broker answers at 127.0.0.1:")

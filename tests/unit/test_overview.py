@@ -41,6 +41,7 @@ WELL = Facts(
     lag_source="observe-0",
     letters={"switchboard.tickets.received.v1.dlq": {"all": 0, "last_hour": 0}},
     alerts=[],
+    judge="observe-0",
 )
 
 
@@ -74,13 +75,23 @@ def test_the_worst_section_comes_first() -> None:
 
 
 def test_an_alert_is_as_bad_as_its_severity_and_names_its_lever() -> None:
-    alert = {"severity": "SEV2", "title": "A vendor answers 429", "group": "richpanel",
-             "lever": "./switchboard limits show", "since": 1.0}  # fmt: skip
+    alert = {"alert": "vendor_throttled/richpanel", "severity": "SEV2", "incident": "20261124-1",
+             "title": "A vendor answers 429", "lever": "./switchboard limits show"}  # fmt: skip
     section = found(alerts=[alert])["alerts"]
     assert section.level is Level.LOOK
-    assert texts(section) == "SEV2 A vendor answers 429 (richpanel): ./switchboard limits show"
-    worse = {**alert, "severity": "SEV1", "group": "all"}
-    assert found(alerts=[alert, worse])["alerts"].level is Level.BAD
+    assert texts(section) == (
+        "SEV2 A vendor answers 429 (vendor_throttled/richpanel), incident 20261124-1: "
+        "./switchboard limits show"
+    )
+    worse = {**alert, "severity": "SEV1", "incident": None}
+    assert found(alerts=[worse, alert])["alerts"].level is Level.BAD
+
+
+def test_alerts_that_nobody_judges_are_no_calm() -> None:
+    section = found(judge=None)["alerts"]
+    assert (section.level, texts(section)) == (
+        Level.LOOK, "nobody judges: start python -m agents observe"
+    )  # fmt: skip
 
 
 def test_what_nobody_told_is_said_and_is_never_well() -> None:
