@@ -38,6 +38,9 @@ from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.ledger import LedgerTable
 
+READ_AND_WRITE = 2
+"""Requests of a step that reads the ticket and then sets something."""
+
 
 class _Lowered(Exception):
     """The mode does not allow any write at the helpdesk now."""
@@ -54,6 +57,12 @@ class _Work:
     ended: dict[str, Done]
     """Steps that an earlier run of the plan has done."""
     applied: list[Done] = field(default_factory=list)
+    seen: TicketState | None = None
+    """The ticket as this run has read it last for a step that is safe to repeat."""
+
+    def apply(self, step: Step, at: float) -> None:
+        """Notes that a step that is safe to repeat stands at the helpdesk."""
+        self.applied.append(Done(action_id=step.action_id, outcome=DoneOutcome.APPLIED, at=at))
 
     @property
     def request(self) -> ActionRequest:
@@ -162,10 +171,6 @@ class Acting:
         await self._permits.refreshed(work.assignment.sleep)
         self._writable(work)
         teams = await self._calls.repeatable(self._helpdesk.team_ids, work.patience)
-        ticket = await self._read(work)
-        verdict = self._permits.route(work.request, ticket)
-        if isinstance(verdict, Withhold):
-            return self._withheld(work, step, verdict.reason)
         decision = work.request.decision
         where = route(
             Intent(decision.intent),
@@ -174,7 +179,22 @@ class Acting:
             prefix=self._prefix,
             triage=decision.triage,
         )
-        await self._set(work, step, ticket, teams.get(where.team), where.tags)
+
+        async def read_and_set() -> Withhold | None:
+            # In one turn: the write may replace all tags, also one that a human sets meanwhile.
+            work.seen = await self._helpdesk.ticket(work.request.conversation_id)
+            verdict = self._permits.route(work.request, work.seen)
+            if isinstance(verdict, Withhold):
+                return verdict
+            await self._set(work, step, work.seen, teams.get(where.team), where.tags)
+            return None
+
+        withheld = await self._calls.repeatable(
+            read_and_set, work.patience, requests=READ_AND_WRITE
+        )
+        if withheld is not None:
+            return self._withheld(work, step, withheld.reason)
+        work.apply(step, self._now())
         return StepResult(StepEnd.ROUTED)
 
     async def _reply(self, work: _Work, step: ReplyStep) -> StepResult:
@@ -214,14 +234,20 @@ class Acting:
         tags = marks([(each.kind, result) for each, result in work.run.results], self._prefix)
         if not tags:
             return StepResult(StepEnd.SKIPPED)
-        if step.action_id not in work.ended:
-            self._writable(work)
-            await self._set(work, step, await self._read(work), None, tags)
-        return StepResult(StepEnd.MARKED)
+        if step.action_id in work.ended:
+            return StepResult(StepEnd.MARKED)
+        self._writable(work)
 
-    async def _read(self, work: _Work) -> TicketState:
-        ticket_id = work.request.conversation_id
-        return await self._calls.repeatable(lambda: self._helpdesk.ticket(ticket_id), work.patience)
+        async def add() -> None:
+            # Tags alone are added and replace none, so what this run saw of the ticket will do.
+            if work.seen is None:
+                work.seen = await self._helpdesk.ticket(work.request.conversation_id)
+            await self._set(work, step, work.seen, None, tags)
+
+        requests = READ_AND_WRITE if work.seen is None else 1
+        await self._calls.repeatable(add, work.patience, requests=requests)
+        work.apply(step, self._now())
+        return StepResult(StepEnd.MARKED)
 
     async def _set(
         self,
@@ -231,17 +257,12 @@ class Acting:
         team_id: str | None,
         tags: tuple[str, ...],
     ) -> None:
-        async def write() -> None:
-            # With a write that is made anyway: a vendor that is short of calls is asked for none.
-            limited = (limited_tag(self._prefix),) if work.patience.is_limited else ()
-            with self._permits.on_the_wire():
-                self._writable(work)
-                self._calling(work, step, None)
-                await self._helpdesk.apply_route(ticket, team_id=team_id, tags=(*tags, *limited))
-
-        await self._calls.repeatable(write, work.patience)
-        done = Done(action_id=step.action_id, outcome=DoneOutcome.APPLIED, at=self._now())
-        work.applied.append(done)
+        # With a write that is made anyway: a vendor that is short of calls is asked for none.
+        limited = (limited_tag(self._prefix),) if work.patience.is_limited else ()
+        with self._permits.on_the_wire():
+            self._writable(work)
+            self._calling(work, step, None)
+            await self._helpdesk.apply_route(ticket, team_id=team_id, tags=(*tags, *limited))
 
     def _writable(self, work: _Work) -> None:
         if not may_route(self._permits.mode(work.request)):

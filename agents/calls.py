@@ -54,8 +54,10 @@ class Calls:
         self._now = now
         self._uniform = uniform
 
-    async def repeatable(self, call: Callable[[], Awaitable[T]], patience: Patience) -> T:
-        """The result of `call`, which may run more than once.
+    async def repeatable(
+        self, call: Callable[[], Awaitable[T]], patience: Patience, *, requests: int = 1
+    ) -> T:
+        """The result of `call`, which may run more than once and makes so many requests each time.
 
         Raises:
             GivenUp: a permanent answer, or the deadline or number of tries is reached.
@@ -63,7 +65,7 @@ class Calls:
         """
         while True:
             try:
-                async with self.gate.turn(patience):
+                async with self.gate.turn(patience, requests=requests):
                     return await call()
             except VendorError as error:
                 await self.failed(error, patience)
