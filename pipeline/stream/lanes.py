@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
 from pipeline.stream.dead_letter import DeadLetters, is_nobodys_fault
+from pipeline.stream.deadline import OwnTime
 from pipeline.stream.guard import Crash, give_up
 
 T = TypeVar("T")
@@ -140,8 +141,8 @@ async def lanes(
         work: handles one record.
         limit: records worked on at once, over all partitions.
         on_crash: what ends the process.
-        deadline: seconds that one record may take; later it is cancelled and buried. Needs
-            `letters`.
+        deadline: seconds that one record may take, without those that it waits for the broker;
+            later it is cancelled and buried. Needs `letters`.
         letters: where a record goes that is late, makes `work` raise, or took the process down
             too often. Without it each of these ends the process.
     """
@@ -187,12 +188,12 @@ class _Records:
     async def _failure(self, record: Record, batch: Batch, letters: DeadLetters) -> str | None:
         """Why the record is to be buried; None when it went well."""
         try:
-            async with asyncio.timeout(self.deadline) as clock:
+            async with OwnTime(self.deadline) as clock:
                 await self.work(record, batch.assignment)
         except AssignmentEnded:
             raise
         except BaseException as error:
-            if isinstance(error, TimeoutError) and clock.expired():
+            if isinstance(error, TimeoutError) and clock.is_used_up:
                 return "deadline"
             reason = letters.reason(error)
             if reason is None:

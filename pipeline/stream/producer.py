@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
 
+from pipeline.stream.deadline import broker_time
+
 Headers = Sequence[tuple[str, bytes]]
 
 MAX_RECORD_BYTES = 1_000_000
@@ -181,16 +183,17 @@ class Producer:
         if not size:
             return -1
         self._measure(records, rows)
-        await self._room.enter(size)
-        try:
-            self._fence()
-            batch = _Batch(self._loop, size)
-            if changes is not None and rows:
-                self._produce_changes(changes, batch)
-            self._produce(records, batch)
-            return await batch.done
-        finally:
-            self._room.leave(size)
+        with broker_time():
+            await self._room.enter(size)
+            try:
+                self._fence()
+                batch = _Batch(self._loop, size)
+                if changes is not None and rows:
+                    self._produce_changes(changes, batch)
+                self._produce(records, batch)
+                return await batch.done
+            finally:
+                self._room.leave(size)
 
     @staticmethod
     def _measure(records: Sequence[Outgoing], rows: Mapping[bytes, bytes | None]) -> None:

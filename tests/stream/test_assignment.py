@@ -163,7 +163,7 @@ def test_no_commit_passes_a_record_in_hand_whatever_is_suspected(
     def commits(offset: int) -> None:
         assert all(each >= offset for each in open_), (offset, open_)
 
-    for _ in range(300):
+    for _ in range(100):
         if open_ and chance.random() < 0.5:
             done = chance.choice(sorted(open_))
             open_.discard(done)

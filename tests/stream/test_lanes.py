@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
 
 from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
 from pipeline.stream.dead_letter import IN_A_ROW, DeadLetters
+from pipeline.stream.deadline import broker_time
 from pipeline.stream.lanes import Lanes, lanes
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Producer
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 
@@ -188,6 +192,56 @@ def test_a_record_past_its_deadline_is_cancelled_and_buried() -> None:
         await lanes(
             stream_of(batch), work, limit=5, on_crash=no_crash, letters=letters, deadline=0.01
         )
+        assert letters.buried == [(0, "deadline")]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["alone", "shielded", "many"])
+def test_a_broker_that_stands_still_uses_up_no_records_deadline(how: str) -> None:
+    crashes: list[str] = []
+    letters = Letters()
+
+    async def scenario() -> None:
+        producer = Producer(
+            "127.0.0.1:1", client_id="t", delivery_timeout=0.5, config={"log_level": 0}
+        )
+
+        async def work(record: Record, _: Assignment) -> None:
+            def sends() -> Any:
+                return producer.send([Outgoing("out", record.key, b"v")])
+
+            match how:
+                case "alone":
+                    await sends()
+                case "shielded":
+                    await asyncio.shield(sends())
+                case "many":
+                    await asyncio.gather(sends(), sends())
+
+        await lanes(
+            stream_of(batch_of(records(b"a"))), work, limit=5, letters=letters, deadline=0.05,
+            on_crash=lambda _, error: crashes.append(type(error).__name__),
+        )  # fmt: skip
+        await producer.close(timeout=0.1)
+
+    asyncio.run(scenario())
+    assert (crashes, letters.buried) == (["DeliveryError"], [])
+
+
+def test_after_the_brokers_answer_a_records_own_time_goes_on() -> None:
+    async def scenario() -> None:
+        letters = Letters()
+
+        async def work(_: Record, __: Assignment) -> None:
+            with broker_time():
+                await asyncio.sleep(0.2)
+            await asyncio.Event().wait()
+
+        await lanes(
+            stream_of(batch_of(records(b"a"))), work, limit=5, on_crash=no_crash, letters=letters,
+            deadline=0.05,
+        )  # fmt: skip
         assert letters.buried == [(0, "deadline")]
 
     asyncio.run(scenario())
