@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.domain.metrics import CATALOGUE, Kind, Metric, known, named
-from pipeline.domain.tally import Buckets, Counted, quantile
+from pipeline.domain.metrics import CATALOGUE, NONE, Kind, Metric, Part, known, named
+from pipeline.domain.tally import Buckets, Counted, quantiles
 
 WIDTH = 10
 """Seconds of the narrowest window."""
-STEPS = (10, 60, 300, 600, 900, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
+STEPS = (10, 60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 """Seconds that a step may be; each is a whole number of some width that windows are kept in."""
-MOST_POINTS = 2_017
-"""Points that a line may have: a week in steps of five minutes, wherever it begins."""
+MOST_POINTS = 721
+"""Points that a line may have: two hours in steps of ten seconds, a week in steps of a quarter hour."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -165,56 +166,80 @@ def told(question: Question, lines: Iterable[Line], missing: Iterable[int]) -> d
         "complete": not missing,
         "missing": missing,
         "lines": [
-            {"labels": dict(line.labels), "points": [asdict(point) for point in line.points]}
+            {"labels": dict(line.labels), "points": [vars(point) for point in line.points]}
             for line in lines
         ],
     }
+
+
+Group = tuple[str, ...]
+Cell = tuple[Group, int]
 
 
 class _Fold(ABC):
     """Adds windows up by group and step."""
 
     def __init__(self, question: Question) -> None:
-        self._labels = question.metric
         self._by = question.by
-        self._name = question.metric.name
-        self._groups: dict[str, tuple[str, ...]] = {}
-        self.groups: set[tuple[str, ...]] = set()
+        self._parts = question.metric.of or (Part(question.metric.name),)
+        self._places: dict[str, tuple[Group, tuple[int, ...]] | None] = {}
+        self.groups: set[Group] = set()
 
-    def _group(self, metric: Metric, series: str) -> tuple[str, ...]:
-        group = self._groups.get(series)
-        if group is None:
-            labels = metric.labels_of(series)
-            group = self._groups[series] = tuple(labels.get(label, "none") for label in self._by)
+    def _place(self, series: str) -> tuple[Group, tuple[int, ...]] | None:
+        """The group of a series and the parts that it counts for; None = it counts for none.
+
+        Looked up once: a week has each series two thousand times.
+        """
+        if series not in self._places:
+            self._places[series] = self._placed(series)
+        return self._places[series]
+
+    def _placed(self, series: str) -> tuple[Group, tuple[int, ...]] | None:
+        name = named(series)
+        if all(part.metric != name for part in self._parts):
+            return None
+        labels = CATALOGUE[name].labels_of(series)
+        parts = tuple(
+            number
+            for number, part in enumerate(self._parts)
+            if part.metric == name and part.admits(labels)
+        )
+        group = tuple(labels.get(label, NONE) for label in self._by)
+        if parts:
             self.groups.add(group)
-        return group
+        return group, parts
 
     @abstractmethod
     def add(self, step: int, window: Counted) -> None:
         """Adds a window that lies in the step number `step`."""
 
     @abstractmethod
-    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+    def point(self, group: Group, step: int, start: int) -> Point:
         """The point of a group at a step."""
-
-
-Cell = tuple[tuple[str, ...], int]
 
 
 class _Counters(_Fold):
     def __init__(self, question: Question) -> None:
         super().__init__(question)
-        self._sums: dict[Cell, int] = {}
+        self._sums: tuple[dict[Cell, int], ...] = tuple({} for _ in self._parts)
 
     def add(self, step: int, window: Counted) -> None:
         for series, count in window.counts.items():
-            if named(series) == self._name:
-                cell = self._group(self._labels, series), step
-                self._sums[cell] = self._sums.get(cell, 0) + count
+            if (place := self._place(series)) is not None:
+                cell = place[0], step
+                for part in place[1]:
+                    sums = self._sums[part]
+                    sums[cell] = sums.get(cell, 0) + count
 
-    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
-        count = self._sums.get((group, step), 0)
+    def point(self, group: Group, step: int, start: int) -> Point:
+        count = self._sums[0].get((group, step), 0)
         return Point(start, count, count)
+
+
+class _Ratios(_Counters):
+    def point(self, group: Group, step: int, start: int) -> Point:
+        top, bottom = (sums.get((group, step), 0) for sums in self._sums)
+        return Point(start, bottom, top / bottom if bottom else None)
 
 
 class _Histograms(_Fold):
@@ -224,15 +249,18 @@ class _Histograms(_Fold):
 
     def add(self, step: int, window: Counted) -> None:
         for series, buckets in window.histograms.items():
-            if named(series) == self._name:
-                into = self._sums.setdefault((self._group(self._labels, series), step), {})
+            if (place := self._place(series)) is not None:
+                cell = place[0], step
+                if (into := self._sums.get(cell)) is None:
+                    self._sums[cell] = defaultdict(int, buckets)
+                    continue
                 for index, times in buckets.items():
-                    into[index] = into.get(index, 0) + times
+                    into[index] += times
 
-    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+    def point(self, group: Group, step: int, start: int) -> Point:
         buckets = self._sums.get((group, step), {})
-        of = {name: quantile(buckets, share) for name, share in QUANTILES.items()}
-        return Point(start, sum(buckets.values()), **of)
+        found = quantiles(buckets, QUANTILES.values())
+        return Point(start, sum(buckets.values()), None, *found)
 
 
 class _Gauges(_Fold):
@@ -242,33 +270,13 @@ class _Gauges(_Fold):
 
     def add(self, step: int, window: Counted) -> None:
         for series, level in window.levels.items():
-            if named(series) == self._name:
-                cell = self._group(self._labels, series), step
+            if (place := self._place(series)) is not None:
+                cell = place[0], step
                 self._highest[cell] = max(level, self._highest.get(cell, level))
 
-    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
+    def point(self, group: Group, step: int, start: int) -> Point:
         value = self._highest.get((group, step))
         return Point(start, int(value is not None), value)
-
-
-class _Ratios(_Fold):
-    def __init__(self, question: Question) -> None:
-        super().__init__(question)
-        self._parts = question.metric.of or ()
-        self._sums: tuple[dict[Cell, int], dict[Cell, int]] = ({}, {})
-
-    def add(self, step: int, window: Counted) -> None:
-        for series, count in window.counts.items():
-            name = named(series)
-            for part, sums in zip(self._parts, self._sums, strict=True):
-                metric = CATALOGUE[part.metric]
-                if name == part.metric and part.admits(metric.labels_of(series)):
-                    cell = self._group(metric, series), step
-                    sums[cell] = sums.get(cell, 0) + count
-
-    def point(self, group: tuple[str, ...], step: int, start: int) -> Point:
-        top, bottom = (sums.get((group, step), 0) for sums in self._sums)
-        return Point(start, bottom, top / bottom if bottom else None)
 
 
 _FOLDS: dict[Kind, type[_Fold]] = {

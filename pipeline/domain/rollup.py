@@ -18,7 +18,7 @@ from pipeline.domain.metrics import named
 from pipeline.domain.query import WIDTH
 from pipeline.domain.tally import Counted, Tally
 
-WIDTHS = (3600, 300, 60)
+WIDTHS = (3600, 900, 300, 60)
 """Seconds of the wider windows, each a whole number of the next one."""
 
 

@@ -7,7 +7,7 @@ quantile over any range is exact to the width of a bucket (DDSketch's idea).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -102,13 +102,21 @@ def bucket_value(index: int) -> float:
 
 def quantile(buckets: Mapping[int, int], share: float) -> float | None:
     """The value that `share` (0 to 1) of the values do not exceed; None without values."""
-    total = sum(buckets.values())
+    return quantiles(buckets, (share,))[0]
+
+
+def quantiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[float | None]:
+    """`quantile` for each of `shares`, which rise."""
+    ordered = sorted(buckets.items())
+    total = sum(times for _, times in ordered)
     if not total:
-        return None
-    rank = max(1, math.ceil(share * total))
-    seen = 0
-    for index in sorted(buckets):
-        seen += buckets[index]
-        if seen >= rank:
-            return bucket_value(index)
-    raise AssertionError("a rank lies within the total")  # pragma: no cover
+        return [None for _ in shares]
+    found: list[float | None] = []
+    at, seen = 0, ordered[0][1]
+    for share in shares:
+        rank = max(1, math.ceil(share * total))
+        while seen < rank:
+            at += 1
+            seen += ordered[at][1]
+        found.append(bucket_value(ordered[at][0]))
+    return found
