@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from aiokafka import errors
-from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-T = TypeVar("T")
-
 _TIMEOUT = 10.0
-_RETRY = 0.2
 CHECKED_CONFIG = ("cleanup.policy", "message.timestamp.type")
 """Settings that change what a topic means; retention and sizes are the operator's to tune."""
 APPLY = "./switchboard topics apply"
@@ -81,35 +74,6 @@ def check(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
         if existing[plan.name] != plan.partitions
     ]
     return problems + _config_problems(admin, present)
-
-
-async def committed_notes(bootstrap_servers: str, group: str) -> dict[tuple[str, int], str]:
-    """The note that each committed offset of a group carries, by topic and partition.
-
-    aiokafka's client is asked: confluent-kafka's hands out notes with stray bytes behind them.
-
-    Raises:
-        aiokafka.errors.KafkaError: the group's coordinator does not answer.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        offsets = await _patiently(lambda: admin.list_consumer_group_offsets(group))
-    finally:
-        await admin.close()
-    return {(tp.topic, tp.partition): found.metadata for tp, found in offsets.items()}
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks again while the coordinator is on its way, as it is on a broker that just started."""
-    ends = time.monotonic() + _TIMEOUT
-    while True:
-        try:
-            return await ask()
-        except errors.KafkaError as error:
-            if not error.retriable or time.monotonic() > ends:
-                raise
-        await asyncio.sleep(_RETRY)
 
 
 def _config_problems(admin: AdminClient, plans: Sequence[TopicPlan]) -> list[str]:

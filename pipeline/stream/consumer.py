@@ -27,7 +27,6 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from pipeline.stream.admin import committed_notes
 from pipeline.stream.attempts import Suspicion
 from pipeline.stream.batch import Assignment, Batch, Record
 from pipeline.stream.guard import TAKE_BACK
@@ -73,6 +72,21 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_records=self.app.conf.broker_max_poll_records,
         )
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetch, self.thread_loop))
+
+    async def notes(self, tps: Sequence[TP]) -> dict[TP, str]:
+        """The note that each committed offset carries; without a commit it is empty.
+
+        Over the connection that the consumer has: asked of an admin client, each rebalance would
+        open one more.
+        """
+        found: dict[TP, str] = await self.call_thread(self._notes, tps)
+        return found
+
+    async def _notes(self, tps: Sequence[TP]) -> dict[TP, str]:
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - tells offsets alone
+        wanted = {driver.ensure_aiokafka_TP(tp): tp for tp in tps}
+        found = await coordinator.fetch_committed_offsets(list(wanted))
+        return {wanted[tp]: committed.metadata for tp, committed in found.items()}
 
     async def note(self, notes: Mapping[TP, tuple[int, str]]) -> bool:
         """Commits offsets with their notes; False when the generation is over."""
@@ -163,7 +177,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # Without a commit the earliest offset must be known as a number: only then is a run that
         # got lost before the first commit seen as a hole.
         earliest = await self.earliest_offsets(*fresh)
-        notes = await committed_notes(self.app.bootstrap_servers, self.app.conf.id)
+        notes = await self._thread.notes(fresh)
         for tp in fresh:
             offset = committed.get(tp)
             if offset is not None and offset < 0:
@@ -176,7 +190,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 )  # fmt: skip
             self._assignments[tp].begin(
                 earliest[tp] if offset is None else max(offset, earliest[tp]),
-                Suspicion.parse(notes.get((tp.topic, tp.partition))),
+                Suspicion.parse(notes.get(tp)),
                 now=time.monotonic(),
             )
             self._committed_offset[tp] = offset

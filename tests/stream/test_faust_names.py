@@ -12,6 +12,8 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.topics import Topic
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.consumer import Fetcher
@@ -107,6 +109,13 @@ def test_faust_still_calls_what_is_overridden(caller: Any, called: str) -> None:
 def test_attributes_that_are_read_are_set_by_faust(name: str) -> None:
     source = "".join(inspect.getsource(kind) for kind in driver.Consumer.__mro__[:-1])
     assert name in source
+
+
+def test_aiokafka_tells_a_commits_note_by_its_coordinator() -> None:
+    assert parameters(GroupCoordinator, "fetch_committed_offsets") == ["partitions"]
+    assert "self._coordinator" in inspect.getsource(AIOKafkaConsumer.committed)
+    assert parameters(driver.AIOKafkaConsumerThread, "_ensure_consumer") == []
+    assert "thread_loop" in inspect.getsource(driver.AIOKafkaConsumerThread.on_start)
 
 
 def test_the_transport_makes_our_consumer() -> None:
