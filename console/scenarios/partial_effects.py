@@ -13,6 +13,7 @@ RATE = 1.0
 DAY = 20.0
 COUNTED = "./switchboard metrics actions --since 1h --by action,outcome"
 SECTION = "partial-side-effects"
+MARKS = {"mw-routing-applied", "mw-send-failed", "needs_manual_triage"}
 
 
 async def play(world: World) -> None:
@@ -25,14 +26,15 @@ async def play(world: World) -> None:
             await watch.fires("partial_effects/all")
             await asyncio.sleep(max(0.0, watch.began + DAY - time.time()))
         world.promise("every_message_was_routed", held=await world.settled(within=60))
-        half_done = await routed_only(world)
+        refused = (await world.faulted("richpanel")).get("403", 0)
         await watch.agrees(
-            "replies_that_failed", COUNTED, len(half_done), action="reply", outcome="triaged"
+            "replies_that_failed", COUNTED, refused, action="reply", outcome="triaged"
         )
         said = await watch.runbook_says(SECTION, metric="actions")
         world.promise("the_runbooks_query_shows_it", held=bool(said["lines"]))
-        world.promise("the_helpdesk_has_the_routes_alone", held=len(half_done) == len(world.sent))
-        world.promise("people_are_asked_to_answer", held=await are_tagged(world, half_done))
+        given = await given_to_people(world)
+        world.figure("tickets", {"routed_alone": len(given), "refused": refused})
+        world.promise("each_half_done_ticket_is_given_to_people", held=len(given) == refused > 0)
         await world.faults("richpanel")
         world.say("the helpdesk takes messages again")
         async with world.customers(RATE):
@@ -42,22 +44,16 @@ async def play(world: World) -> None:
         world.promise("no_customer_was_answered_twice", held=stats["double_replies"] == 0)
 
 
-async def routed_only(world: World) -> set[str]:
-    """Tickets that got their tags at the helpdesk, and no reply."""
+async def given_to_people(world: World) -> set[str]:
+    """Tickets that were routed, got no reply, and say so, by the helpdesk's journal."""
     effects = await world.journal()
     replied = {each["ticket_id"] for each in effects if each["kind"] == "reply"}
-    return {each["ticket_id"] for each in effects if each["kind"] == "tags"} - replied
-
-
-async def are_tagged(world: World, tickets: set[str]) -> bool:
-    """Whether each of them asks for a human, by the helpdesk's journal."""
-    effects = await world.journal()
-    tagged = {
+    failed = {
         each["ticket_id"]
         for each in effects
-        if each["kind"] == "tags" and "needs_manual_triage" in each["detail"]
+        if each["kind"] == "tags" and set(each["detail"].split(",")) >= MARKS
     }
-    return tickets <= tagged
+    return failed - replied
 
 
 SCENARIO = Scenario(
