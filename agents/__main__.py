@@ -31,7 +31,7 @@ from agents.observe import attach_observe
 from agents.reading import READ_WITHIN, Reading
 from agents.status import Route, StatusServer, status_routes
 from agents.windows_peers import Windows, fetch_json, peers_on
-from pipeline import topics
+from pipeline import topics, tracing
 from pipeline.app import Stage, make_stage
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
@@ -205,6 +205,8 @@ async def run(name: str, settings: Settings) -> int:
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
         return EXIT_CONFIG
+    if settings.traces_url:
+        tracing.start(settings.traces_url, name)
     bound = listening(settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -296,12 +298,14 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         return uvloop.run(run(arguments[0], settings))
-    except SettingsError as error:
+    except (SettingsError, tracing.TracesMissing) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
     except admin.BrokerUnreachable as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CRASH  # the broker may come: a restart helps
+    finally:
+        tracing.stop()
 
 
 if __name__ == "__main__":

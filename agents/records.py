@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from pipeline import telemetry, topics
+from pipeline import telemetry, topics, tracing
 from pipeline.app import Stage
 from pipeline.domain.events import Audit, Message, Outcome
 from pipeline.stream.batch import Record
@@ -58,6 +58,8 @@ def audited(audits: Sequence[Audit], cause: Record) -> list[Outgoing]:
     """Audit records, on the partition of the conversation that caused them."""
     for audit in audits:
         telemetry.audited(audit)
+        if tracing.is_on():
+            tracing.audited(audit, header(cause, "traceparent"))
     return [
         outgoing(
             topics.AUDIT,

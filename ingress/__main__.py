@@ -20,7 +20,7 @@ from ingress.connection import Connection
 from ingress.server import Server
 from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
-from pipeline import topics
+from pipeline import topics, tracing
 from pipeline.control import follow
 from pipeline.http_server import HttpServer
 from pipeline.measured import Reports
@@ -77,6 +77,8 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     if mismatches:
         sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
         return EXIT_CONFIG
+    if settings.traces_url:
+        tracing.start(settings.traces_url, "ingress")
     bound = listening(settings)
     producer = Producer(
         settings.bootstrap_servers,
@@ -158,12 +160,14 @@ def main() -> int:
     try:
         settings = load_settings()
         return uvloop.run(run(settings, secrets_of(settings)))
-    except SettingsError as error:
+    except (SettingsError, tracing.TracesMissing) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
     except admin.BrokerUnreachable as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CRASH  # the broker may come: a restart helps
+    finally:
+        tracing.stop()
 
 
 if __name__ == "__main__":

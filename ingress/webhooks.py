@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from ingress.group_commit import GroupCommit
 from ingress.signature import Secrets, Verdict, verify
-from pipeline import telemetry, topics
+from pipeline import telemetry, topics, tracing
 from pipeline.domain.events import Audit
 from pipeline.domain.token_bucket import TokenBucket
 from pipeline.domain.webhook import partition_key
@@ -94,13 +94,18 @@ class Webhooks:
         if not request.body:
             return Answer(400, {"error": "empty body"}, "empty")
         ingress_id = self._new_id()
+        record = self.record(request, ingress_id)
+        began = self._now()
         try:
-            await self._together.send(self.record(request, ingress_id))
+            await self._together.send(record)
         except (DeliveryError, TimeoutError) as error:
             log.warning("webhook not persisted", extra={"fields": {"error": type(error).__name__}})
             return Answer(
                 503, {"error": "not persisted, send it again"}, "unavailable", BROKER_RETRY_AFTER
             )
+        if tracing.is_on():
+            trace = dict(record.headers)["traceparent"]
+            tracing.webhook(trace, ingress_id, began, self._now())
         return Answer(202, {"ingress_id": ingress_id}, "accepted")
 
     def record(self, request: Request, ingress_id: str) -> Outgoing:

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """Port of this process's HTTP server; 0 = any free one, printed at the start."""
 
+    traces_url: str = ""
+    """OTLP/HTTP collector that spans are told to, e.g. ``http://127.0.0.1:4318``; empty = no traces."""
     webhook_tokens: tuple[SecretStr, ...] = ()
     """Accepted values of ``X-Middleware-Token``; several while one is being rotated."""
     webhook_hmac_secrets: tuple[SecretStr, ...] = ()
