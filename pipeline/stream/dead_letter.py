@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Sequence
 
@@ -9,16 +10,24 @@ from pipeline.stream.batch import Record
 from pipeline.stream.changelog import RestoreError
 from pipeline.stream.guard import Refused
 from pipeline.stream.parking import bare
-from pipeline.stream.partition import Overtaken
+from pipeline.stream.partition import Behind, Overtaken
 from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Sender
 from pipeline.stream.stall import StoodStill
-from pipeline.stream.store import CorruptStoreError, TableBusyError
+from pipeline.stream.store import CorruptStoreError, StoreError, TableBusyError
 
 IN_A_ROW = 10
 """Records buried for an exception with no good one between: then it is not the records' fault."""
 
+EXHAUSTED = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+}  # fmt: skip
+"""What the machine has no more of, whoever asks."""
+
+EXCEPTION = "exception:"
+"""How the reason of a record begins whose handling raised what nobody expected."""
+
 NOBODYS_FAULT = (
-    OSError,
+    StoreError,
     RestoreError,
     Refused,
     Overtaken,
@@ -32,8 +41,11 @@ def is_nobodys_fault(error: BaseException) -> bool:
     """Whether it is trouble with the broker, the disk or a table, whatever record met it."""
     if isinstance(error, DeliveryError):
         return error.failure is not Failure.TOO_LARGE
-    # rocksdict raises bare `Exception`s.
-    return isinstance(error, NOBODYS_FAULT) or type(error) is Exception
+    if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        return True
+    # Else by the layer's own errors only: what a handler raises by itself, be it a TimeoutError or
+    # a file that is not there, is its record's, which would otherwise come again without end.
+    return isinstance(error, NOBODYS_FAULT)
 
 
 Bury = Callable[[Record, str], Sequence[Outgoing]]
@@ -72,6 +84,12 @@ def dead_letter(
     )
 
 
+def _cut(letter: Outgoing) -> Outgoing:
+    if not letter.topic.endswith(".dlq"):
+        return letter
+    return letter._replace(value=None, headers=[*letter.headers, ("sb-cut", b"value")])
+
+
 class DeadLetters:
     """Where a stage's records go that it can never handle."""
 
@@ -83,10 +101,21 @@ class DeadLetters:
     async def bury(self, record: Record, reason: str) -> None:
         """Returns when the dead letter is durable.
 
+        A letter that is too large itself goes without its value: the coordinates in its headers
+        tell where that lies.
+
         Raises:
-            DeliveryError: it is not; the process must end.
+            DeliveryError: it is not durable; the process must end.
         """
-        await self.producer.send(self.letter(record, reason))
+        if reason.startswith(EXCEPTION):
+            self._in_a_row += 1
+        letters = self.letter(record, reason)
+        try:
+            await self.producer.send(letters)
+        except DeliveryError as error:
+            if error.failure is not Failure.TOO_LARGE:
+                raise
+            await self.producer.send([_cut(letter) for letter in letters])
 
     def reason(self, error: BaseException) -> str | None:
         """The reason code to bury a record for whose handling raised `error`; None to crash.
@@ -96,12 +125,11 @@ class DeadLetters:
         """
         if isinstance(error, DeliveryError) and error.failure is Failure.TOO_LARGE:
             return "too_large"
-        if is_nobodys_fault(error) or isinstance(error, MemoryError):
+        if is_nobodys_fault(error) or isinstance(error, MemoryError | Behind):
             return None
         if not isinstance(error, Exception) or self._in_a_row >= IN_A_ROW:
             return None
-        self._in_a_row += 1
-        return f"exception:{type(error).__name__}"
+        return f"{EXCEPTION}{type(error).__name__}"
 
     def handled(self) -> None:
         """A record went well."""

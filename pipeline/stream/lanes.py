@@ -193,9 +193,8 @@ class _Records:
         except AssignmentEnded:
             raise
         except BaseException as error:
-            if isinstance(error, TimeoutError) and clock.is_used_up:
-                return "deadline"
-            reason = letters.reason(error)
+            is_late = isinstance(error, TimeoutError) and clock.is_used_up
+            reason = "deadline" if is_late else letters.reason(error)
             if reason is None:
                 raise
             if not batch.is_current:

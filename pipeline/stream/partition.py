@@ -16,6 +16,13 @@ class Overtaken(Exception):
     """
 
 
+class Behind(Exception):
+    """A put of ours failed, and rows of it may lie in the changelog that the store has not seen.
+
+    A restart reads them. Until then nothing can be put, and that is the fault of what failed.
+    """
+
+
 @dataclass(eq=False)
 class Put:
     """Rows on their way; `applied` ends when the local store has them."""
@@ -41,6 +48,7 @@ class Partition:
         self._now = now
         self._on_their_way: set[Put] = set()
         self._acknowledged: dict[int, Put] = {}
+        self._has_failed = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -57,6 +65,7 @@ class Partition:
         Failed it may still come to lie in the changelog: then the next one shows the hole.
         """
         self._on_their_way.discard(put)
+        self._has_failed |= not put.applied.done()
         self._check_for_hole()
         if not self._on_their_way:
             self._idle.set()
@@ -82,10 +91,13 @@ class Partition:
         waiting = set(self._acknowledged.values())
         if not waiting or self._on_their_way - waiting:
             return
+        position = self._marker.position
         for put in waiting:
             if not put.applied.done():
                 put.applied.set_exception(
-                    Overtaken(f"offset {self._marker.position} of the changelog is not ours")
+                    Behind(f"what lies at offset {position} of the changelog was not acknowledged")
+                    if self._has_failed
+                    else Overtaken(f"offset {position} of the changelog is not ours")
                 )
 
     def is_on_its_way(self, key: bytes) -> bool:

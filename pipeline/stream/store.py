@@ -55,6 +55,10 @@ class TableBusyError(Exception):
     """Another process holds the table's folder."""
 
 
+class StoreError(Exception):
+    """The disk or RocksDB refuses: nothing that a record could be blamed for."""
+
+
 class CorruptStoreError(Exception):
     """The files of a store cannot be trusted; the next start rebuilds it from the changelog."""
 
@@ -225,8 +229,11 @@ class Store:
         try:
             yield
         except Exception as error:
-            if "corruption" not in str(error).lower():
+            # rocksdict has no narrower class for what RocksDB says.
+            if type(error) is not Exception:
                 raise
+            if "corruption" not in str(error).lower():
+                raise StoreError(f"{self._folder}: {error}") from error
             # The process ends over this; the flag makes the next one rebuild instead of meeting
             # the same block again.
             (self._folder / _FLAG).touch()

@@ -19,7 +19,7 @@ from pipeline.stream.guard import crash
 from pipeline.stream.partition import Partition, Put
 from pipeline.stream.producer import Changes, Outgoing, Sender
 from pipeline.stream.restore import OnProgress, Restore, log_progress
-from pipeline.stream.store import RESERVED
+from pipeline.stream.store import RESERVED, StoreError
 
 RESTORE_THREADS = 4
 """Partitions restored side by side: two cores are busy with four, and each costs some 10 MB."""
@@ -101,8 +101,11 @@ class DurableTable:
             now=self._now,
             on_progress=self._on_progress,
         )
-        with self._open_changelog(self.changelog, partition) as changelog:
-            return Partition(how.run(changelog), now=self._now)
+        try:
+            with self._open_changelog(self.changelog, partition) as changelog:
+                return Partition(how.run(changelog), now=self._now)
+        except OSError as error:
+            raise StoreError(f"table {self.name}: {error}") from error
 
     async def ready(self, partition: int) -> None:
         """Returns when `partition` is restored.

@@ -83,10 +83,14 @@ class _Transactions:
             try:
                 await self._apply(batch)
             except BaseException as error:
-                if self.letters.reason(error) is None:
+                reason = self.letters.reason(error)
+                if reason is None:
                     raise
                 if not batch.is_current:
                     # Its table may have been closed under it: the next owner has the last word.
+                    return
+                if len(batch.records) == 1:
+                    await self._bury(batch, reason, self.letters)
                     return
                 for one in batch.one_by_one():
                     await self._apply_or_bury(one, self.letters)

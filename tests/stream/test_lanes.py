@@ -122,10 +122,11 @@ def test_records_of_a_lost_partition_are_not_started() -> None:
 class Letters(DeadLetters):
     def __init__(self) -> None:
         self.buried: list[tuple[int, str]] = []
-        super().__init__(MemoryBroker(), lambda *_: [])
+        super().__init__(MemoryBroker(), self._note)
 
-    async def bury(self, record: Record, reason: str) -> None:
+    def _note(self, record: Record, reason: str) -> list[Outgoing]:
         self.buried.append((record.offset, reason))
+        return []
 
 
 def test_a_partition_with_many_keys_does_not_hold_up_one_with_few() -> None:
@@ -295,6 +296,14 @@ def test_trouble_with_the_disk_is_no_records_fault() -> None:
     assert crashes_on(OSError(28, "no space")) == (["OSError"], [], ["one"])
 
 
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), FileNotFoundError(2, "name"), ConnectionResetError(), Exception()]
+)
+def test_what_a_handler_raises_by_itself_is_its_records_fault(error: Exception) -> None:
+    name = type(error).__name__
+    assert crashes_on(error) == ([], [(0, f"exception:{name}")], [])
+
+
 def test_memory_may_be_the_records_fault_and_its_attempt_counts() -> None:
     assert crashes_on(MemoryError()) == (["MemoryError"], [], [])
 
@@ -334,5 +343,47 @@ def test_what_fails_after_the_partition_went_away_is_left_to_the_next_owner() ->
         await lanes(stream_of(batch), work, limit=1, on_crash=no_crash, letters=letters)
         assert letters.buried == []
         assert batch.assignment.watermark.position is None
+
+    asyncio.run(scenario())
+
+
+def test_work_that_outlasts_its_assignment_is_left_to_the_next_owner() -> None:
+    async def scenario() -> None:
+        gate, buried, crashes = asyncio.Event(), Letters(), list[str]()
+
+        async def work(_: Record, __: Assignment) -> None:
+            await gate.wait()
+            raise KeyError("its table is closed")
+
+        batch = batch_of(records(*(b"%d" % number for number in range(IN_A_ROW + 2))))
+
+        async def batches() -> AsyncIterator[Batch]:
+            yield batch
+            await asyncio.sleep(0)
+            batch.assignment.end()
+            gate.set()
+
+        await lanes(
+            batches(), work, limit=50, letters=buried,
+            on_crash=lambda _, error: crashes.append(type(error).__name__),
+        )  # fmt: skip
+        assert (buried.buried, crashes) == ([], [])
+
+    asyncio.run(scenario())
+
+
+def test_a_deadline_after_the_assignment_buries_nothing() -> None:
+    async def scenario() -> None:
+        buried = Letters()
+
+        async def work(_: Record, assignment: Assignment) -> None:
+            assignment.end()
+            await asyncio.Event().wait()
+
+        batch = batch_of(records(b"a"))
+        await lanes(
+            stream_of(batch), work, limit=1, on_crash=no_crash, deadline=0.01, letters=buried
+        )
+        assert buried.buried == []
 
     asyncio.run(scenario())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, Batch, Record
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
-from pipeline.stream.producer import MAX_RECORD_BYTES, Outgoing
+from pipeline.stream.guard import Crash
+from pipeline.stream.partition import Behind
+from pipeline.stream.producer import MAX_RECORD_BYTES, Changes, DeliveryError, Failure, Outgoing
 from pipeline.stream.transact import Effects, transact
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash
 
@@ -15,7 +17,9 @@ def letter(record: Record, reason: str) -> list[Outgoing]:
     return [dead_letter(record, stage="s", reason=reason, failed_at=0.0)]
 
 
-def run(broker: MemoryBroker, folder: Path, decide: object, batch: Batch) -> dict[bytes, bytes]:
+def run(
+    broker: MemoryBroker, folder: Path, decide: object, batch: Batch, on_crash: Crash = crash
+) -> dict[bytes, bytes]:
     """Transacts one batch; the table's rows afterwards."""
 
     async def scenario() -> dict[bytes, bytes]:
@@ -29,7 +33,7 @@ def run(broker: MemoryBroker, folder: Path, decide: object, batch: Batch) -> dic
             decide,  # type: ignore[arg-type]
             table=table,
             producer=broker,
-            on_crash=crash,
+            on_crash=on_crash,
             letters=DeadLetters(broker, letter),
         )
         rows = dict(table.items())
@@ -134,3 +138,59 @@ def test_batches_stay_apart_where_one_is_poison_or_large_or_of_another_assignmen
     assert run_of(1, mine, is_poison=True).joined(small) is None
     assert small.joined(run_of(1, other)) is None
     assert small.joined(run_of(IN_HAND_RECORDS, mine)) is None
+
+
+class Narrow(MemoryBroker):
+    """A broker that takes less than our own measure lets pass."""
+
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        refused = [each for each in records if each.value is not None and len(each.value) > 10]
+        last = await super().send([each for each in records if each not in refused], changes)
+        if refused:
+            raise DeliveryError("MSG_SIZE_TOO_LARGE", Failure.TOO_LARGE)
+        return last
+
+
+def forward(batch: Batch) -> Effects:
+    return Effects(
+        {record.key or b"": b"row" for record in batch.records},
+        [Outgoing("out", record.key, record.value) for record in batch.records],
+    )
+
+
+def test_a_record_alone_whose_output_the_broker_refuses_is_buried_at_once(tmp_path: Path) -> None:
+    broker = Narrow()
+    batch = batch_of([FakeRecord("source", 0, 0, b"k", b"v" * 50)])
+    run(broker, tmp_path, forward, batch)
+    assert reasons(broker) == [(b"k", b"too_large")]
+    assert batch.assignment.watermark.position == 1
+
+
+def test_behind_a_put_of_ours_that_failed_the_process_ends_and_the_attempt_counts(
+    tmp_path: Path,
+) -> None:
+    broker, taken_back = Narrow(), list[str]()
+    batch = batch_of(
+        [FakeRecord("source", 0, n, b"k%d" % n, b"v" * size) for n, size in enumerate((1, 50, 1))]
+    )
+
+    async def take_back() -> None:
+        taken_back.append("attempt")
+
+    batch.assignment.take_back = take_back
+    crashes: list[type[BaseException]] = []
+    run(broker, tmp_path, forward, batch, lambda _, error: crashes.append(type(error)))
+    assert (crashes, taken_back) == ([Behind], [])
+    assert broker.on("source.dlq") == []
+
+
+def test_a_letter_that_is_too_large_itself_goes_without_its_value(tmp_path: Path) -> None:
+    def decide(_: Batch) -> Effects:
+        raise ValueError("a bug")
+
+    broker = Narrow()
+    batch = batch_of([FakeRecord("source", 0, 0, b"k", b"v" * 50)])
+    run(broker, tmp_path, decide, batch)
+    (sent,) = broker.on("source.dlq")
+    headers = dict(sent.headers)
+    assert (sent.value, headers["sb-cut"], headers["x-original-offset"]) == (None, b"value", b"0")
