@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ def show(answer: Mapping[str, Any]) -> None:
     import plotext as plot
 
     plot.clear_figure()
-    plot.theme("clear")
+    plot.theme("pro")
     plot.title(title(answer))
     plot.date_form("d/m H:M:S")
     for name, times, values in curves(answer):
@@ -44,7 +45,9 @@ def show(answer: Mapping[str, Any]) -> None:
         if known:
             clocks = [datetime.fromtimestamp(at, UTC).strftime("%d/%m %H:%M:%S") for at, _ in known]
             plot.plot(clocks, [value for _, value in known], label=name)
-    plot.show()
+    drawn = plot.build()
+    # Colours tell the curves apart; in a file or a pipe they would be noise.
+    sys.stdout.write((drawn if sys.stdout.isatty() else plot.uncolorize(drawn)) + "\n")
 
 
 def draw(answer: Mapping[str, Any], path: Path) -> None:
