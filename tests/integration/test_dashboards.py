@@ -185,7 +185,7 @@ def test_status_tells_of_every_part_of_the_running_system(watched: Watched) -> N
     said = json.loads(answer.stdout)
     assert said["missing"] == {}
     assert said["lag_source"] == said["judge"] == "observe-0"
-    assert said["modes"]["global"]["mode"] == "live"
+    assert said["modes"]["global"]["mode"] == "live", (said["modes"], said["alerts"])
     assert {each["name"] for each in said["processes"] if each["is_live"]} >= {
         "ingress-0", "dedup-0", "classify-0", "act-0", "observe-0"
     }  # fmt: skip

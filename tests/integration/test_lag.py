@@ -148,7 +148,9 @@ def test_bad_workers_are_told_apart(desk: Desk) -> None:
     assert stuck["age"] >= 30
 
     looping = desk.until("act", topics.REQUESTED, lambda row: row["cause"] == "looping")
-    assert (looping["state"], looping["committed"], looping["end"]) == ("STALL", 0, 3)
+    # The record before the killer is committed, or it died too soon for that.
+    assert (looping["state"], looping["end"]) == ("STALL", 3)
+    assert looping["committed"] in {0, 1}
 
 
 def test_a_stopped_process_is_dead_until_another_takes_over(desk: Desk) -> None:
