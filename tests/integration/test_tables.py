@@ -19,9 +19,11 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from pipeline import topics
 from pipeline.stream import admin
+from pipeline.stream.begin_again import begin_again
 from pipeline.stream.changelog import EPOCH, Changelogs
 from pipeline.stream.expiry import sweep
 from pipeline.stream.producer import Outgoing, Producer
+from pipeline.stream.store import Marker, Store
 from pipeline.stream.table import DurableTable
 from pipeline.stream.verify import Verdict, verify
 from sandbox.kafka import Broker
@@ -169,6 +171,50 @@ def test_a_changelog_emptied_or_made_anew_is_refused_with_and_without_the_disk(
     for disk in ("a", "b"):
         worker.start(tmp_path / disk)
         assert worker.exit_code() == 78
+
+
+def test_a_changelog_that_lost_its_end_is_refused_and_mended_from_the_store_ahead_of_it(
+    broker: Broker, changelog: str, worker: Worker, tmp_path: Path
+) -> None:
+    """What a broker forgets is played by rows that the store has seen and the changelog has not."""
+    worker.start(tmp_path / "a")
+    worker.read(20)
+    worker.kill()
+    folder = tmp_path / "a" / "rows" / "0"
+    with logs(broker, changelog).open(changelog, 0) as reader:
+        end = reader.end
+        marker = Marker(reader.topic_id, reader.epoch or "", end + 3, int(time.time()))
+    store = Store.open(folder)
+    store.apply([(b"s00000000", b"lost", end), (b"r00009999", b"2", end + 2)], marker)
+    store.close()
+    worker.start(tmp_path / "a")
+    assert worker.exit_code() == 78
+    assert "has lost the end" in (check(broker, changelog, tmp_path / "a").problem or "")
+
+    async def bring_back() -> int:
+        producer = Producer(broker.bootstrap, client_id="test")
+        with logs(broker, changelog).open(changelog, 0) as reader:
+            written = await begin_again(folder, reader, (changelog, 0), producer, epoch="never")
+        await producer.close()
+        return written
+
+    # Twenty and more rows are known on both sides; those two only here.
+    assert asyncio.run(bring_back()) == 2
+    for disk in ("a", "b"):
+        worker.start(tmp_path / disk)
+        assert worker.read(1)[0].startswith("ready")
+        worker.kill()
+        verdict = check(broker, changelog, tmp_path / disk)
+        assert verdict.is_good, verdict
+        with Store.view(tmp_path / disk / "rows" / "0") as view:
+            assert view.get_many([b"r00009999"]) == [b"2"]
+
+
+def test_how_long_tombstones_are_kept_is_the_topics_own_setting(broker: Broker) -> None:
+    name = f"tables-{uuid.uuid4().hex[:8]}"
+    admin.apply(broker.bootstrap, [Plan(name, config={"delete.retention.ms": "3600000"})])
+    with logs(broker, name).open(name, 0) as reader:
+        assert reader.delete_retention() == 3600.0
 
 
 def test_the_first_record_of_a_changelog_is_its_epoch(
