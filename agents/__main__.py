@@ -44,13 +44,12 @@ from pipeline.domain.webhook import read_webhook
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin, startup
 from pipeline.stream.expiry import keep_expiring
-from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, EXIT_USAGE, crash
 from pipeline.telemetry import configure_logging
 from tables import decisions, ledger, seen, windows
 
 log = logging.getLogger("agents")
 
-EXIT_USAGE = 64
 MINUTE = 60.0
 WAIT_SHARE = 0.2
 """Part of the model's deadline that may pass before it is asked."""

@@ -19,11 +19,15 @@ from typing import Any
 
 import orjson
 
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_USAGE
+
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the first, second ... restart in a row."""
 STEADY = 20.0
 """Seconds after which a child counts as healthy and its backoff starts anew."""
 MAX_RESTARTS_IN_A_ROW = 8
+NO_RESTART = {EXIT_USAGE, EXIT_CONFIG}
+"""What a fresh start does not mend."""
 READY_TIMEOUT = 90.0
 STOP_TIMEOUT = 15.0
 _PR_SET_PDEATHSIG = 1
@@ -95,7 +99,8 @@ class Supervisor:
                 return
             steady = asyncio.get_running_loop().time() - began > STEADY
             in_a_row = 1 if steady else in_a_row + 1
-            if not child.is_ready.is_set() or in_a_row > MAX_RESTARTS_IN_A_ROW:
+            is_hopeless = code in NO_RESTART or in_a_row > MAX_RESTARTS_IN_A_ROW
+            if is_hopeless or not child.is_ready.is_set():
                 child.failure = f"{child.name} ended with code {code}: {_last_line(child.log)}"
                 child.is_ready.set()
                 self._on_failure(child.failure)

@@ -2,8 +2,9 @@
 
 Only a person decides this: see `restore.TableRefused`. A changelog that is empty begins again with
 every row. One that has lost its end gets back what it lacks, and no row of it is taken away: what
-was deleted in the lost part lives again and ends once more, while a row that somebody else wrote
-since then is never overwritten by an older one.
+was deleted in the lost part lives again and ends once more. Of a row that both have, the one with
+the higher offset stays. Weakness: offsets that were lost are given again, so a row that another
+worker wrote after the loss may stand lower than the lost one, and is then overwritten by it.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
+EXIT_USAGE = 64
 EXIT_CRASH = 70
 EXIT_CONFIG = 78
 TAKE_BACK = 2.0

@@ -104,3 +104,5 @@ def test_correct_says_whether_ours_is() -> None:
     assert made["contestants"]["faust"]["guarantee"] == "few"
     rounds[OURS] = [{"failed": "2 missing"}]
     assert not result(rounds, guarantees={OURS: "", "faust": ""}, figures={})["correct"]
+    del rounds[OURS]
+    assert not result(rounds, guarantees={"faust": ""}, figures={})["correct"]
