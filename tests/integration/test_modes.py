@@ -145,6 +145,24 @@ def test_every_process_follows_and_says_so(system: System) -> None:
     assert all(each["is_live"] and each["has_confirmed"] for each in state["processes"])
 
 
+def test_every_process_tells_its_mode_to_prometheus(system: System) -> None:
+    # First of all: a worker that a later test pauses for too long starts anew, on another port.
+    system.bring("route_only")
+    system.run("mode", "set", "stop", "--scope", "intent=billing_issue", "--reason", "x")
+    urls = [system.urls["ingress"], system.urls["console"], *system.urls["stages"].values()]
+    assert len(urls) == 7
+    expected = {
+        'switchboard_mode{mode="route_only",scope="global"} 1.0',
+        'switchboard_mode{mode="live",scope="global"} 0.0',
+        'switchboard_mode{mode="stop",scope="intent"} 1.0',
+    }
+    for url in urls:
+        # Those that call no vendor follow too, but nobody waits for them.
+        while expected - set(httpx.get(f"{url}/metrics", timeout=30).text.splitlines()):
+            time.sleep(0.1)
+    system.run("mode", "set", "shadow", "--scope", "intent=billing_issue", "--reason", "x")
+
+
 def test_down_at_once_up_by_one_step_and_each_with_a_reason(system: System) -> None:
     system.bring("live")
     assert "confirmed by every process" in system.run("panic", "drop everything")
@@ -233,23 +251,6 @@ def test_who_has_not_confirmed_a_gate_is_named(system: System) -> None:
         assert "NOT CONFIRMED" in said
         assert "act-0" in said
     system.run("limits", "reset", "shopify", "--reason", "x")
-
-
-def test_every_process_tells_its_mode_to_prometheus(system: System) -> None:
-    system.bring("route_only")
-    system.run("mode", "set", "stop", "--scope", "intent=billing_issue", "--reason", "x")
-    urls = [system.urls["ingress"], system.urls["console"], *system.urls["stages"].values()]
-    assert len(urls) == 7
-    expected = {
-        'switchboard_mode{mode="route_only",scope="global"} 1.0',
-        'switchboard_mode{mode="live",scope="global"} 0.0',
-        'switchboard_mode{mode="stop",scope="intent"} 1.0',
-    }
-    for url in urls:
-        # Those that call no vendor follow too, but nobody waits for them.
-        while expected - set(httpx.get(f"{url}/metrics", timeout=30).text.splitlines()):
-            time.sleep(0.1)
-    system.run("mode", "set", "shadow", "--scope", "intent=billing_issue", "--reason", "x")
 
 
 def test_who_has_not_confirmed_is_named_and_confirms_when_it_is_back(system: System) -> None:
