@@ -31,6 +31,9 @@ RECENT = 900.0
 """Seconds for which a violation that has happened is told of."""
 TOLERANCE = 1.0
 """Seconds by which two processes' clocks may differ when a call is held against a mode change."""
+SETTLE = 15.0
+"""Seconds after which a call is held against the mode changes: the trail has several partitions, and
+the change that allowed a call may be read after it."""
 MOST_OPEN = 100_000
 MOST_REPLIES = 200_000
 MOST_ENDED = 50_000
@@ -79,6 +82,8 @@ class Invariants:
         """Partition -> when the latest event was accepted that has its outcome."""
         self._replies: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._changes: deque[tuple[float, Mode]] = deque(maxlen=MOST_CHANGES)
+        self._calls: OrderedDict[tuple[int, int], tuple[float, Mode]] = OrderedDict()
+        """Calls that are not judged yet: when each was made, and which mode it needs."""
         self._doubled: OrderedDict[str, float] = OrderedDict()
         self._violations: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._forgotten = 0
@@ -140,25 +145,34 @@ class Invariants:
             _bounded(self._replies, MOST_REPLIES)
             _bounded(self._doubled, MOST_CHANGES)
         needs = NEEDS.get(audit.what)
-        if needs is not None and audit.reason is None and self._is_against(audit, needs):
-            self._violations[place] = audit.at
-            _bounded(self._violations, MOST_CHANGES)
-
-    def _is_against(self, audit: Audit, needs: Mode) -> bool:
-        """Whether a call was made that its mode, or the one all had confirmed, does not allow."""
+        if needs is None or audit.reason is not None:
+            return
         said, called_at = audit.detail.get("mode"), audit.detail.get("called_at")
         if isinstance(said, str) and said in _MODES and _MODES[said] < needs:
-            return True
-        if not isinstance(called_at, int | float):
-            return False
-        # Both a second before and a second after: what changed in between may go either way.
-        before, after = self._mode_at(called_at - TOLERANCE), self._mode_at(called_at + TOLERANCE)
-        return max(before, after) < needs
+            self._violated(place, audit.at)
+        elif isinstance(called_at, int | float):
+            self._calls[place] = (float(called_at), needs)
+            while len(self._calls) > MOST_ENDED:
+                self._calls.popitem(last=False)
+
+    def _violated(self, place: tuple[int, int], at: float) -> None:
+        self._violations[place] = at
+        _bounded(self._violations, MOST_CHANGES)
+
+    def _judge_calls(self, now: float) -> None:
+        """Holds each call that has settled against the mode that everybody had confirmed then."""
+        ripe = {place: call for place, call in self._calls.items() if call[0] < now - SETTLE}
+        for place, (at, needs) in ripe.items():
+            del self._calls[place]
+            # Both a second before and a second after: what changed in between may go either way.
+            if max(self._mode_at(at - TOLERANCE), self._mode_at(at + TOLERANCE)) < needs:
+                self._violated(place, at)
 
     def _mode_at(self, at: float) -> Mode:
         """The global mode that everybody had confirmed at `at`; `LIVE` where none is known."""
-        known = [mode for since, mode in self._changes if since <= at]
-        return known[-1] if known else Mode.LIVE
+        # By time: changes lie on several partitions and are read in any order.
+        known = [change for change in self._changes if change[0] <= at]
+        return max(known, key=lambda change: change[0])[1] if known else Mode.LIVE
 
     def _control(self, audit: Audit) -> None:
         """A lower mode binds once all have confirmed it, a higher one from its first moment."""
@@ -174,6 +188,7 @@ class Invariants:
 
     def broken(self, now: float) -> Broken:
         """What is broken at `now`, unix seconds."""
+        self._judge_calls(now)
         return Broken(
             without_outcome=sum(self._is_lost(each, now) for each in self._open.values()),
             unknown_replies=sum(
