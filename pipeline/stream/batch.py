@@ -191,6 +191,11 @@ class Assignment:
         """Whether the next record must be the only one in the whole process."""
         return self.at_once == 1
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether one suspect is in hand, beside which nothing else may be."""
+        return self.found.at_once == 1 and self.watermark.pending > 0
+
     def waits_for_calm(self, now: float) -> bool:
         """Whether it is too early for the last try of a record that was alone at a death."""
         return self.noted is None and self.found.is_last_try and now < self._began + CALM

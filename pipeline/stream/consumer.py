@@ -150,13 +150,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             if one.reached is not None and self.app.is_open(tp.partition)
         }
         ends = await self.highwaters(*mine) if mine else {}
-        # Records in hand without a turn wait for the others of this process: that is no standstill.
+        # Records in hand without a turn wait for the others of this process, and all wait for one
+        # that stands alone: that is no standstill.
         is_idle = all(one.is_idle for one in mine.values())
+        one_stands_alone = any(one.stands_alone for one in mine.values())
         return {
             tp: Sight(
                 one.reached or 0,
                 ends.get(tp, 0),
-                is_idle if one.watermark.pending else one.is_idle,
+                is_idle if one.watermark.pending or one_stands_alone else one.is_idle,
             )
             for tp, one in mine.items()
         }
@@ -285,9 +287,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # A copy: the set lives on in the consumer's thread, and an empty one means "all" there.
         wanted = set(self._get_active_partitions()) - full - closed - self._waiting_for_calm()
         suspect = min((tp for tp in wanted if self._assignments[tp].is_suspect), default=None)
-        if suspect is not None:
-            others = self._assignments.values()
-            wanted = set() if any(one.watermark.pending for one in others) else {suspect}
+        held = self._assignments.values()
+        if any(one.stands_alone for one in held):
+            wanted = set()
+        elif suspect is not None:
+            wanted = set() if any(one.watermark.pending for one in held) else {suspect}
         rests = {tp: self._assignments[tp].rest for tp in wanted}
         if any(rests.values()):
             return {tp: rest for tp, rest in rests.items() if rest}

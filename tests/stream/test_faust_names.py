@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.topics import Topic
 from faust.transport.consumer import Consumer as BaseConsumer
-from faust.transport.consumer import Fetcher
+from faust.transport.consumer import Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 
 from pipeline.stream.app import BatchTopic, DurableApp
@@ -31,6 +31,8 @@ OVERRIDDEN: dict[tuple[Any, Any], dict[str, list[str]]] = {
         "verify_event_path": ["now", "tp"],
         "_filter_tps_with_pending_acks": ["topics"],
         "_new_offset": ["tp"],
+        "_commit": ["offsets"],
+        "_new_consumer_thread": [],
         "_drain_messages": ["fetcher"],
     },
     (driver.AIOKafkaConsumerThread, BatchThread): {
@@ -48,6 +50,8 @@ CALLED: dict[Any, dict[str, list[str]]] = {
         "seek_to_committed": [],
         "seek_wait": ["partitions"],
         "earliest_offsets": ["partitions"],
+        "highwaters": ["partitions"],
+        "highwater": ["tp"],
     },
     driver.AIOKafkaConsumerThread: {
         "_ensure_consumer": [],
@@ -98,6 +102,8 @@ def test_what_is_called_is_there_under_the_same_parameters(
         (Fetcher._fetcher.fun, "_drain_messages"),
         (BaseConsumer.force_commit, "_filter_tps_with_pending_acks"),
         (BaseConsumer._filter_committable_offsets, "_new_offset"),
+        (BaseConsumer._commit_offsets, "_commit"),
+        (ThreadDelegateConsumer.__init__, "_new_consumer_thread"),
         (faust.App._on_partitions_revoked, "wait_empty"),
     ],
 )

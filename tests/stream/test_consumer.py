@@ -1,0 +1,83 @@
+"""What is handed out while a record is suspected; Faust's own machinery is replaced by its names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.stream.app import DurableApp
+from pipeline.stream.attempts import SUSPECTS, Suspicion
+from pipeline.stream.batch import Assignment
+from pipeline.stream.watchdog import PATIENCE, Watchdog
+from tests.stream.memory_broker import FakeRecord
+
+HERE, THERE = TP("source", 0), TP("source", 1)
+LONG_AGO = -1e9
+
+
+def begun(partition: int, found: Suspicion) -> Assignment:
+    assignment = Assignment("source", partition, 1, None)
+    assignment.begin(0, found, now=LONG_AGO)
+    return assignment
+
+
+def consumer_with(folder: Path, held: Mapping[TP, Assignment], handed: list[Any]) -> Any:
+    """A consumer that holds `held` and finds three records on each partition."""
+    consumer = DurableApp("x", bootstrap_servers="127.0.0.1:1", folder=folder).consumer
+    consumer._thread.thread_loop.close()
+
+    async def note(_: object) -> bool:
+        return True
+
+    async def getmany(wanted: set[TP], _: float) -> dict[TP, list[FakeRecord]]:
+        return {
+            tp: [FakeRecord("source", tp.partition, offset, b"k", b"v") for offset in range(3)]
+            for tp in wanted
+        }
+
+    async def highwaters(*partitions: TP) -> dict[TP, int]:
+        return dict.fromkeys(partitions, 3)
+
+    async def callback(message: Any) -> None:
+        handed.append((message.value.partition, [each.offset for each in message.value.records]))
+
+    consumer._thread = SimpleNamespace(note=note)
+    consumer._assignments = dict(held)
+    consumer._getmany, consumer.highwaters, consumer.callback = getmany, highwaters, callback
+    consumer._get_active_partitions = lambda: set(held)
+    consumer._to_message = lambda *_: SimpleNamespace()
+    consumer.app.is_open = lambda _: True
+    consumer.flow_active = True
+    consumer.can_resume_flow, consumer.suspend_flow = asyncio.Event(), asyncio.Event()
+    return consumer
+
+
+def test_nothing_is_handed_out_beside_a_record_that_stands_alone(tmp_path: Path) -> None:
+    async def play() -> None:
+        handed: list[Any] = []
+        alone = begun(0, Suspicion(3, SUSPECTS))
+        consumer = consumer_with(tmp_path, {HERE: alone, THERE: begun(1, Suspicion())}, handed)
+        for _ in range(2):
+            await consumer._hand_out(await consumer._fetch())
+        assert handed == [(0, [0])]
+
+    asyncio.run(play())
+
+
+def test_who_waits_for_a_record_that_stands_alone_does_not_stand_still(tmp_path: Path) -> None:
+    async def play() -> None:
+        alone, dog = begun(0, Suspicion(3, SUSPECTS)), Watchdog()
+        consumer = consumer_with(tmp_path, {HERE: alone, THERE: begun(1, Suspicion())}, [])
+        await consumer._hand_out(await consumer._fetch())
+        with alone.running():
+            assert dog.stalled(await consumer.look(), 0) is None
+            assert dog.stalled(await consumer.look(), PATIENCE) is None
+        assert dog.stalled(await consumer.look(), PATIENCE) is None
+        assert dog.stalled(await consumer.look(), 2 * PATIENCE) in {HERE, THERE}
+
+    asyncio.run(play())
