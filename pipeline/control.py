@@ -42,7 +42,7 @@ from pipeline.domain.modes import (
     own_modes,
 )
 from pipeline.settings import VERSION
-from pipeline.stream.control import Follower, Update, View
+from pipeline.stream.control import Entry, Follower, Update, View
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import DeliveryError, Sender
 
@@ -171,13 +171,14 @@ class Control:
 
     def processes(self) -> list[Heard]:
         """Every process that must confirm changes, dead ones included until they are swept."""
-        found = []
+        return [Heard(record, entry.at) for record, entry in self._signs()]
+
+    def _signs(self) -> Iterator[tuple[ProcessRecord, Entry]]:
         for key, entry in self.view.items(PROCESS_PREFIX):
             record = self._read(key, ProcessRecord)
             # One that cannot be read is not known to have confirmed anything.
             silent = ProcessRecord(name=key, confirmed=-1, silent_after=60.0)
-            found.append(Heard(record or silent, entry.at))
-        return found
+            yield record or silent, entry
 
     def swept(self) -> list[str]:
         """Keys of processes and observers silent for `SWEEP_AFTER`, of jobs untouched for `JOBS_KEPT`.
@@ -195,8 +196,12 @@ class Control:
         ]
 
     def unconfirmed(self, epoch: int) -> list[str]:
-        """Names of live processes that have not confirmed `epoch`."""
-        return unconfirmed(self.processes(), epoch, now=self.view.broker_time)
+        """Names of live processes that have not confirmed `epoch`.
+
+        Held against `View.ticks`: a step of the broker's clock confirms nothing.
+        """
+        signs = (Heard(record, entry.ticks) for record, entry in self._signs())
+        return unconfirmed(signs, epoch, now=self.view.ticks)
 
 
 def show_modes(control: Control) -> None:

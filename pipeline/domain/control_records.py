@@ -68,13 +68,13 @@ class ProcessRecord(Message):
 
 @dataclass(frozen=True)
 class Heard:
-    """A process's last sign of life; `at` is broker time in seconds."""
+    """A process's last sign of life; `at` is seconds by the broker's clock, with its steps or not."""
 
     record: ProcessRecord
     at: float
 
     def is_live(self, now: float) -> bool:
-        """Whether it may still be doing something at broker time `now`."""
+        """Whether it may still be doing something at `now`, by the clock of `at`."""
         return now - self.at <= self.record.silent_after
 
 

@@ -20,6 +20,9 @@ def fold(records: Iterable[Withheld]) -> list[Withheld]:
         before = last.get(record.action_id)
         # What an operator did carries no body and no plan: those stay with what was withheld.
         if before is not None and record.state is not HeldState.WITHHELD:
+            if record.at < before.at:
+                # `act` has withheld it again before this mark of its release came: it stands open.
+                continue
             record = before.model_copy(  # noqa: PLW2901 - the record as it stands after all
                 update={"state": record.state, "by": record.by, "at": record.at}
             )

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two signs of life."""
+LONGEST_GAP = 2.0
+"""Seconds of the broker's clock that count between two records. The reader itself writes one each
+`BEAT`, so a longer gap is a clock that was set or a broker that was away, and no silence."""
 _RETRY = 0.5
 
 
@@ -37,11 +40,15 @@ class TopicMadeAnew(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key's last value: where it lies, and the broker's time of it in seconds."""
+    """A key's last value: where it lies, and the broker's time of it in seconds.
+
+    `ticks` is the same moment on `View.ticks`.
+    """
 
     value: bytes
     offset: int
     at: float
+    ticks: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,9 @@ class View:
         self.broker_time = 0.0
         """What the broker put on the last record, unix seconds. Not the maximum: behind a leader
         whose clock is late, every living process would look silent for good."""
+        self.ticks = 0.0
+        """Seconds by the broker's clock with its steps left out, see `LONGEST_GAP`: behind a clock
+        that is set forward nobody looks silent who is not."""
 
     def get(self, key: str) -> Entry | None:
         """A key's last value."""
@@ -94,10 +104,12 @@ class View:
     def apply(self, updates: Iterable[Update]) -> None:
         """Takes records in offset order."""
         for update in updates:
+            self.ticks += min(max(update.at - self.broker_time, 0.0), LONGEST_GAP)
             if update.value is None:
                 self._entries.pop(update.key, None)
             else:
-                self._entries[update.key] = Entry(update.value, update.offset, update.at)
+                entry = Entry(update.value, update.offset, update.at, self.ticks)
+                self._entries[update.key] = entry
             self.position = update.offset + 1
             self.broker_time = update.at
             for prefix, callback in self._callbacks:

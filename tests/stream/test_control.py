@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import telemetry
-from pipeline.control import STALE_AFTER, show_modes
+from pipeline.control import STALE_AFTER, Control, show_modes
 from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.modes import SCOPE_KINDS, Mode, Subject
 from pipeline.stream.control import Update, View
@@ -148,6 +148,31 @@ def test_a_live_process_that_has_not_confirmed_is_named(readable: bool) -> None:
     controls.put("process/act-9/1", record.to_bytes() if readable else b"?")
     assert controls.control.unconfirmed(4) == ["act-9" if readable else "process/act-9/1"]
     assert controls.control.unconfirmed(3) == ([] if readable else ["process/act-9/1"])
+
+
+def test_a_step_of_the_brokers_clock_confirms_nothing_and_real_silence_does() -> None:
+    view = View()
+    control = Control(view, monotonic=lambda: 0.0)
+    record = ProcessRecord(name="act-9", confirmed=-1, silent_after=15.0).to_bytes()
+    view.apply([Update("process/act-9/1", record, 0, 1000.0)])
+    view.apply([Update("mode/global/1", b"?", 1, 1000.0 + 3600.0)])
+    assert control.unconfirmed(1) == ["act-9"]
+    beats = [Update("observer/x", b"{}", 2 + n, 4600.0 + n) for n in range(17)]
+    view.apply(beats[:14])
+    assert control.unconfirmed(1) == ["act-9"]
+    view.apply(beats[14:])
+    assert control.unconfirmed(1) == []
+
+
+def test_a_clock_that_is_set_back_confirms_nothing_either() -> None:
+    view = View()
+    control = Control(view, monotonic=lambda: 0.0)
+    record = ProcessRecord(name="act-9", confirmed=-1, silent_after=3.0).to_bytes()
+    view.apply([Update("process/act-9/1", record, 0, 1000.0)])
+    view.apply(Update("observer/x", b"{}", 1 + n, 10.0 + n) for n in range(5))
+    assert control.unconfirmed(1) == []  # 4 s after the step it has been silent for 4 s
+    view.apply([Update("process/act-9/1", record, 6, 15.0), Update("mode/global/1", b"?", 7, 2e9)])
+    assert control.unconfirmed(7) == ["act-9"]
 
 
 def test_a_control_in_memory_says_what_it_was_given() -> None:

@@ -51,6 +51,12 @@ def test_a_released_step_that_is_withheld_again_stands_open_again() -> None:
     assert fold([held(), by_ann, again]) == [again]
 
 
+def test_a_mark_that_comes_after_its_step_was_withheld_again_does_not_close_it() -> None:
+    by_ann = mark(held(), HeldState.RELEASED, by="ann", at=1100.0)
+    again = held(at=1100.1, reason="vip")
+    assert fold([held(), again, by_ann]) == [again]
+
+
 @pytest.mark.parametrize(
     ("record", "state"),
     [
