@@ -38,8 +38,10 @@ from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.ledger import LedgerTable
 
-READ_AND_WRITE = 2
-"""Requests of a step that reads the ticket and then sets something."""
+READ_AND_WRITE = 3
+"""Requests of a step that reads the ticket and then sets something, at most: team and tags are two
+writes where a tag's id is not known. Sixteen lanes that reserve less than they make overdraw the
+vendor's window; what is reserved and not used comes back when the turn ends."""
 
 
 class _Lowered(Exception):

@@ -67,7 +67,7 @@ class Gate:
         self._bucket = bucket
         self._monotonic = monotonic
         self._now = now
-        self._part = part
+        self.part = part
         self._share = 1.0
         self._announce = announce
         self._closed_until = 0.0
@@ -98,11 +98,11 @@ class Gate:
     def follow(self, closed_until: float) -> None:
         """Takes what another process or an operator says: closed until then (unix seconds).
 
-        A time that has passed is an operator's word to open now.
+        Zero is an operator's word to open now. Any other time that has passed says nothing: it is
+        a short closing that was heard late, or one by a clock that differs from this process's.
         """
-        left = closed_until - self._now()
-        if left > 0:
-            self.close(left)
+        if closed_until:
+            self.close(closed_until - self._now())
         else:
             self._closed_until = 0.0
             telemetry.GATE_CLOSED_UNTIL.labels(self.vendor).set(0)
@@ -189,7 +189,7 @@ class Gate:
             if (closed := self.closed_for) > 0:
                 await patience.wait(closed, "gate_closed")
                 continue
-            part = self._part()
+            part = self.part()
             if part not in {0.0, self._share}:
                 self._share = part
                 self._bucket.share(self._monotonic(), part)

@@ -19,6 +19,9 @@ def make_gate(
     key = GATE_PREFIX + vendor
 
     async def announce(until: float, reason: str) -> None:
+        known = stage.control.gate(vendor)
+        if known is not None and known.closed_until >= until:
+            return  # an operator's longer closing must not be cut short for who starts later
         by = f"{stage.name}-{settings.instance}"
         record = GateRecord(closed_until=until, by=by, reason=reason)
         await stage.follower.put([(key, record.to_bytes())])

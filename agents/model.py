@@ -27,7 +27,8 @@ class GatedClassifier:
         inner: the model's client.
         gate: of its requests.
         tokens: of its tokens, which are known only afterwards: calls in hand may overdraw it by
-            what they use, and the next ones wait until that has gone.
+            what they use, and the next ones wait until that has gone. This process's part of it
+            is its part of the gate's requests.
         limit: how many calls may be in hand.
         within: seconds to wait for a turn.
         monotonic: seconds.
@@ -46,6 +47,7 @@ class GatedClassifier:
         self._inner = inner
         self._gate = gate
         self._tokens = tokens
+        self._share = 1.0
         self._limit = limit
         self._within = within
         self._monotonic = monotonic
@@ -59,7 +61,7 @@ class GatedClassifier:
             VendorError: of `inner`; or `Transient` with ``gate_closed``, ``over_budget`` or
                 ``busy``, and nothing was asked.
         """
-        if self._tokens.take(self._monotonic(), 0) > 0:
+        if self._is_overdrawn():
             raise Transient("over_budget")
         async with self._place():
             try:
@@ -68,6 +70,13 @@ class GatedClassifier:
                     return await self._asked(text, channel)
             except Later as later:
                 raise Transient(later.code) from None
+
+    def _is_overdrawn(self) -> bool:
+        part = self._gate.part()
+        if part not in {0.0, self._share}:
+            self._share = part
+            self._tokens.share(self._monotonic(), part)
+        return self._tokens.take(self._monotonic(), 0) > 0
 
     async def _asked(self, text: str, channel: str) -> ModelAnswer:
         try:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from agents.calls import Calls, GivenUp
 from agents.gate import Gate
+from agents.gate_on_control import make_gate
 from agents.patience import Later, Patience
 from pipeline.domain.token_bucket import Bucket, TokenBucket, WindowBucket
 from pipeline.ports import Ambiguous, Permanent, RateLimited, Transient, VendorError
 from pipeline.stream.producer import DeliveryError, Failure
+from tests.stream.controls import Controls
 
 UNIX = 1_700_000_000.0
 
@@ -237,6 +241,35 @@ def test_another_process_closes_this_gate_and_an_operator_opens_it() -> None:
     assert gate.closed_for == 300
     gate.follow(0.0)
     assert gate.closed_for == 0
+
+
+def test_a_closing_that_is_heard_when_it_is_over_opens_nothing() -> None:
+    world = World(at=3.0)
+    gate = world.gate()
+    gate.close(600.0)
+    gate.follow(UNIX + 2.0)
+    assert gate.closed_for == 600
+
+
+def test_a_429_does_not_cut_an_operators_longer_closing_short() -> None:
+    controls, put = Controls(), []
+
+    async def note(records: list[tuple[str, bytes]]) -> None:
+        put.extend(records)
+
+    async def told(gate: Gate, until: float) -> None:
+        await gate._announce(until, "http_429")
+
+    stage: Any = SimpleNamespace(
+        name="act", control=controls.control, follower=SimpleNamespace(put=note)
+    )
+    settings: Any = SimpleNamespace(instance="0", partitions=1)
+    gate = make_gate("v", TokenBucket(rate=1, burst=3), settings, stage)
+    controls.gate("v", 2_000.0)
+    asyncio.run(told(gate, 1_000.0))
+    assert not put
+    asyncio.run(told(gate, 3_000.0))
+    assert len(put) == 1
 
 
 def test_whoever_cannot_wait_is_told_that_there_is_no_budget() -> None:

@@ -31,10 +31,14 @@ class Model:
         return ModelAnswer("refund_request", "high", "m", 0.1, 100, "p")
 
 
-def gated(model: Model, *, tokens: float = 1e6, most: int = 4) -> GatedClassifier:
+def gated(
+    model: Model, *, tokens: float = 1e6, most: int = 4, part: float = 1.0
+) -> GatedClassifier:
     clock = asyncio.get_running_loop().time
     requests = WindowBucket(limit=1000, window=60)
-    gate = Gate("openai", requests, monotonic=clock, now=clock, starts_alone=False)
+    gate = Gate(
+        "openai", requests, monotonic=clock, now=clock, part=lambda: part, starts_alone=False
+    )
     return GatedClassifier(
         model, gate, WindowBucket(limit=tokens, window=60), AdaptiveLimit(most=most),
         within=0.02, monotonic=clock,
@@ -63,6 +67,14 @@ def test_tokens_are_spent_once_they_are_known() -> None:
         return [await code(classifier) for _ in range(3)]
 
     assert asyncio.run(play()) == ["refund_request", "refund_request", "over_budget"]
+
+
+def test_a_worker_has_its_part_of_the_tokens() -> None:
+    async def play() -> list[str]:
+        classifier = gated(Model(), tokens=300, part=0.25)
+        return [await code(classifier) for _ in range(2)]
+
+    assert asyncio.run(play()) == ["refund_request", "over_budget"]
 
 
 @pytest.mark.parametrize(
