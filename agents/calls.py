@@ -116,6 +116,3 @@ class Calls:
                 await patience.wait(seconds, error.code)
             case GiveUp():
                 raise GivenUp(error.code) from error
-
-
-__all__ = ["Calls", "GivenUp", "Later", "Patience", "kind_of"]

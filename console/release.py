@@ -15,6 +15,7 @@ from console.topic_log import TopicLog
 from pipeline import topics
 from pipeline.domain.events import Audit, HeldState, Message, UnreadableValue, Withheld
 from pipeline.domain.jobs import JobRecord
+from pipeline.domain.outcomes import SUCCESSES, StepEnd
 from pipeline.domain.withheld import Filter, chosen, fold, mark, released
 from pipeline.stream.producer import Outgoing
 
@@ -23,8 +24,7 @@ ANSWER_WITHIN = 30.0
 """Seconds to wait for what the permit says of released steps."""
 FILTER = TypeAdapter(Filter)
 """What a job of this kind was ordered with, as its record holds it."""
-_EXECUTED = frozenset({"routed", "replied", "drafted", "marked"})
-_ENDS = _EXECUTED | {"withheld", "triaged", "failed"}
+_ENDS = SUCCESSES | {StepEnd.WITHHELD, StepEnd.TRIAGED, StepEnd.FAILED}
 
 
 def everything(bootstrap_servers: str) -> list[Withheld]:
@@ -41,7 +41,7 @@ def everything(bootstrap_servers: str) -> list[Withheld]:
 
 def is_executed(answer: str) -> bool:
     """Whether an answer says that the step went out."""
-    return answer.partition(":")[0] in _EXECUTED
+    return answer.partition(":")[0] in SUCCESSES
 
 
 async def release(

@@ -80,20 +80,7 @@ class _Transactions:
         elif batch.is_poison:
             await self._bury(batch, "poison", self.letters)
         else:
-            try:
-                await self._apply(batch)
-            except BaseException as error:
-                reason = self.letters.reason(error)
-                if reason is None:
-                    raise
-                if not batch.is_current:
-                    # Its table may have been closed under it: the next owner has the last word.
-                    return
-                if len(batch.records) == 1:
-                    await self._bury(batch, reason, self.letters)
-                    return
-                for one in batch.one_by_one():
-                    await self._apply_or_bury(one, self.letters)
+            await self._apply_or_bury(batch, self.letters)
 
     async def _apply(self, batch: Batch) -> None:
         made = self.decide(batch)
@@ -105,16 +92,21 @@ class _Transactions:
         if self.letters is not None:
             self.letters.handled()
 
-    async def _apply_or_bury(self, one: Batch, letters: DeadLetters) -> None:
+    async def _apply_or_bury(self, batch: Batch, letters: DeadLetters) -> None:
         try:
-            await self._apply(one)
+            await self._apply(batch)
         except BaseException as error:
             reason = letters.reason(error)
             if reason is None:
                 raise
-            if not one.is_current:
+            if not batch.is_current:
+                # Its table may have been closed under it: the next owner has the last word.
                 return
-            await self._bury(one, reason, letters)
+            if len(batch.records) == 1:
+                await self._bury(batch, reason, letters)
+                return
+            for one in batch.one_by_one():
+                await self._apply_or_bury(one, letters)
 
     async def _bury(self, batch: Batch, reason: str, letters: DeadLetters) -> None:
         for record in batch.records:
