@@ -261,7 +261,7 @@ class Acting:
     ) -> None:
         # With a write that is made anyway: a vendor that is short of calls is asked for none.
         limited = (limited_tag(self._prefix),) if work.patience.is_limited else ()
-        with self._permits.on_the_wire():
+        async with self._permits.writing():
             self._writable(work)
             self._calling(work, step, None)
             await self._helpdesk.apply_route(ticket, team_id=team_id, tags=(*tags, *limited))

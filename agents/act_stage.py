@@ -67,6 +67,7 @@ def assemble(
         counts,
         policy=policy_of(settings),
         tag_prefix=settings.tag_prefix,
+        longest_write=settings.vendor_timeout,
         now=time.time,
     )
     replier = Replier(

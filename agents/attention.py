@@ -36,7 +36,7 @@ class Attention:
         """Tags the ticket of `request`; never fails."""
 
         async def tag() -> None:
-            with self._permits.on_the_wire():
+            async with self._permits.writing():
                 if may_route(self._permits.mode(request)):
                     await self._helpdesk.add_tags(request.conversation_id, (TAG,))
 

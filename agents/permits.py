@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 
 from agents.counts import CustomerCounts
 from pipeline.control import Control
@@ -21,7 +22,7 @@ from pipeline.domain.permit import (
     still_allowed,
 )
 from pipeline.domain.taxonomy import Intent, tier_of
-from pipeline.ports import TicketState
+from pipeline.ports import Ambiguous, TicketState
 
 PATIENCE = 10.0
 """Seconds that a step waits for state that has gone stale, before it is withheld for that."""
@@ -39,7 +40,10 @@ async def until_fresh(is_fresh: Callable[[], bool], sleep: Sleep) -> None:
 
 
 class Permits:
-    """Asks for steps of one tenant's requests. `now` gives unix seconds."""
+    """Asks for steps of one tenant's requests.
+
+    `longest_write` is how many seconds a write may be on the wire, `now` gives unix seconds.
+    """
 
     def __init__(
         self,
@@ -48,12 +52,14 @@ class Permits:
         *,
         policy: Policy,
         tag_prefix: str,
+        longest_write: float,
         now: Callable[[], float],
     ) -> None:
         self._control = control
         self._counts = counts
         self._policy = policy
         self.replied_tag = f"{tag_prefix}-auto-replied"
+        self._longest_write = longest_write
         self._now = now
 
     async def refreshed(self, sleep: Sleep) -> None:
@@ -115,6 +121,24 @@ class Permits:
     def on_the_wire(self) -> AbstractContextManager[None]:
         """Around a send: a lowered mode is not confirmed before it has ended."""
         return self._control.on_the_wire()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Around a write that may be repeated: `on_the_wire`, with one deadline over all its requests.
+
+        A worker that is not heard of counts as gone after its longest call. A write of several
+        requests, each within its own time, could outlast that and land under a mode that forbids it.
+        Nothing is awaited on the way in.
+
+        Raises:
+            Ambiguous: it is not over after `longest_write` seconds; some of it may be written.
+        """
+        with self._control.on_the_wire():
+            try:
+                async with asyncio.timeout(self._longest_write):
+                    yield
+            except TimeoutError as error:
+                raise Ambiguous("timeout") from error
 
     def customer(self, request: ActionRequest, ticket: TicketState) -> str:
         """The customer's hash; where the helpdesk names none, the ticket stands for one."""

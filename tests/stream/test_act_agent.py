@@ -158,6 +158,7 @@ class Setting:
     unsettled: Unsettled = Unsettled.TRIAGE
     allow_list: tuple[str, ...] = ("*",)
     lease: float = 0.05
+    longest_write: float = 5.0
     deadline: float = 1e9
     closed_for: float = 0.0
     on_crash: Crash = crash
@@ -172,8 +173,9 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     calls = Calls(gate, deadline=setting.deadline, now=clock, uniform=lambda low, high: 0.0)
     policy = Policy(("email", "live_chat"), setting.allow_list)
     permits = Permits(
-        setting.controls.control, setting.counts, policy=policy, tag_prefix="mw", now=clock
-    )
+        setting.controls.control, setting.counts, policy=policy, tag_prefix="mw",
+        longest_write=setting.longest_write, now=clock,
+    )  # fmt: skip
     replier = Replier(
         LedgerTable(stage.table, stage.producer), desk, calls, permits,
         counts=setting.counts,
@@ -270,6 +272,45 @@ def test_an_unknown_write_of_a_route_is_compared_before_it_is_made_again(world: 
     desk = Desk(route_failures=failures, on_ticket=lambda: reads.append(1))
     assert world.run(desk, mode="route_only")[0] == ("routed", None)
     assert len(reads) == 3
+
+
+@dataclass
+class Stuck(Desk):
+    """Its first write never ends."""
+
+    writes: int = 0
+
+    async def apply_route(self, ticket: TicketState, **wanted: Any) -> None:
+        await self._stuck()
+        await super().apply_route(ticket, **wanted)
+
+    async def add_tags(self, ticket_id: str, tags: tuple[str, ...]) -> None:
+        await self._stuck()
+        await super().add_tags(ticket_id, tags)
+
+    async def _stuck(self) -> None:
+        self.writes += 1
+        if self.writes == 1:
+            await asyncio.sleep(3600)
+
+
+def test_a_route_that_stays_on_the_wire_too_long_is_ended_and_made_again(world: World) -> None:
+    desk = Stuck()
+    setting = Setting(Controls().mode("route_only"), longest_write=0.05)
+    assert world.run(desk, setting=setting)[0] == ("routed", None)
+    assert desk.writes == 2
+    assert desk.state.assignee_id == "team-3"
+
+
+def test_the_tag_of_a_dead_letter_stays_on_the_wire_no_longer_than_any_write(world: World) -> None:
+    class Refused(Stuck):
+        async def apply_route(self, ticket: TicketState, **wanted: Any) -> None:
+            raise Permanent("http_400")
+
+    desk = Refused()
+    assert world.run(desk, setting=Setting(longest_write=0.05))[-1] == ("ended", "dead_lettered")
+    assert desk.writes == 1
+    assert desk.state.tags == frozenset()
 
 
 def test_a_finished_plan_tells_how_long_the_stage_took(world: World) -> None:
