@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     richpanel_url: str = "https://api.richpanel.com"
     richpanel_key: SecretStr = SecretStr("")
     vendor_timeout: float = Field(default=10.0, gt=0)
-    """Total seconds for one vendor call: connect, send and read together."""
+    """Total seconds for one vendor call: connect, send and read together. No connection within a
+    quarter of them, or silence for three quarters, ends it earlier."""
     vendor_kept_share: float = Field(default=0.2, ge=0, lt=1)
     """Part of each vendor's budget that automation leaves to people and to reconciliation."""
     vendor_budget: int = Field(default=50, ge=1)

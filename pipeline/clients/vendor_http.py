@@ -1,4 +1,4 @@
-"""One HTTP call to a vendor: a total deadline, no retries, every failure told apart.
+"""One HTTP call to a vendor: three deadlines, no retries, every failure told apart.
 
 What a failure means depends on whether something may have been written (tree in `pipeline.ports`):
 
@@ -33,6 +33,9 @@ _KEEPALIVE_SECONDS = 4.0
 # Share of the deadline for a connection, so that "no connection" is known as such and is not
 # taken for a write whose outcome nobody knows.
 _CONNECT_SHARE = 0.25
+# Share of the deadline for which a connected vendor may be silent: a dead connection is not held for
+# as long as an answer that keeps coming.
+_READ_SHARE = 0.75
 
 _SUCCESS = range(200, 300)
 _TOO_MANY_REQUESTS = 429
@@ -76,7 +79,8 @@ class VendorHttp:
         vendor: the label in metrics.
         base_url: where the vendor is.
         headers: sent with every call; holds the key.
-        timeout: total seconds of one call: connect, send and read together.
+        timeout: total seconds of one call: connect, send and read together. A quarter of them is for
+            the connection; three quarters of silence end it too.
         remaining: reads from a response's headers how many requests the vendor still allows.
         meter: is told of every request and of what remains.
         now: unix seconds, for ``Retry-After`` as a date.
@@ -101,7 +105,9 @@ class VendorHttp:
         self._base_url = base_url.rstrip("/")
         self._http = aiohttp.ClientSession(
             headers={**headers, "Accept": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE),
+            timeout=aiohttp.ClientTimeout(
+                total=timeout, connect=timeout * _CONNECT_SHARE, sock_read=timeout * _READ_SHARE
+            ),
             connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=_KEEPALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
@@ -326,6 +327,16 @@ def test_a_lost_answer_is_transient_on_a_read_and_ambiguous_on_a_write(
     failures = [failing(act, trouble, timeout=0.3) for act in (read, write)]
     assert [type(failure) for failure in failures] == [Transient, Ambiguous]
     assert {failure.code for failure in failures} == {code}
+
+
+@pytest.mark.parametrize("silence", ["hang", "half"])
+@pytest.mark.parametrize(("act", "kind"), [(read, Transient), (write, Ambiguous)])
+def test_a_vendor_that_falls_silent_is_left_before_the_total_deadline(
+    act: Act, kind: type[VendorError], silence: Answer
+) -> None:
+    failure = failing(act, silence, timeout=1.0)
+    assert (type(failure), failure.code) == (kind, "timeout")
+    assert isinstance(failure.__cause__, aiohttp.SocketTimeoutError)
 
 
 def test_an_answer_in_drops_does_not_outlast_the_total_deadline() -> None:
