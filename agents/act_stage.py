@@ -56,8 +56,10 @@ def assemble(
     on_crash: Crash,
 ) -> None:
     """Attaches the agent to `stage`, and what runs alongside it."""
+    # When parked work is due and how long it has waited is read by other processes: by one clock.
+    broker_now = BrokerClock(stage.control.view, monotonic=time.monotonic)
     calls, shop_calls = (
-        Calls(each, deadline=settings.act_deadline, now=time.time, uniform=random.uniform)
+        Calls(each, deadline=settings.act_deadline, now=broker_now, uniform=random.uniform)
         for each in (gate, shop_gate)
     )
     view = View()
@@ -80,7 +82,7 @@ def assemble(
         worker=settings.instance,
         lease=Lease(settings.reply_lease, settings.reply_settle, settings.reply_unsettled),
         now=time.time,
-        broker_now=BrokerClock(stage.control.view, monotonic=time.monotonic),
+        broker_now=broker_now,
         monotonic=time.monotonic,
     )
     work = Acting(
@@ -89,7 +91,7 @@ def assemble(
         calls,
         permits,
         replier,
-        parking=Parking(stage, now=time.time, uniform=random.uniform),
+        parking=Parking(stage, now=broker_now, uniform=random.uniform),
         orders=Orders(
             helpdesk,
             calls,

@@ -37,8 +37,8 @@ def kind_of(error: VendorError) -> ErrorKind:
 class Calls:
     """Calls to one vendor that are safe to repeat.
 
-    `deadline` is in seconds since the plan first failed or had to be put aside; `now`
-    gives unix seconds, because the plan may be in another process's hands by then.
+    `deadline` is in seconds since the plan first failed or had to be put aside; `now` gives unix
+    seconds by a clock that all who may have the plan in hand share.
     """
 
     def __init__(

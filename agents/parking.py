@@ -14,6 +14,7 @@ from pipeline import telemetry, topics
 from pipeline.control import follow
 from pipeline.settings import Settings
 from pipeline.stream.batch import Record
+from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.dead_letter import dead_letter
 from pipeline.stream.guard import crash
 from pipeline.stream.parking import Scheduler
@@ -34,18 +35,8 @@ async def serve_parking(
         client_id=f"switchboard-{NAME}-{settings.instance}",
         on_fatal=lambda code: crash("producer", code=code),
     )
-    scheduler = Scheduler(
-        settings.bootstrap_servers,
-        [spec.name for spec in topics.PARKED.values()],
-        group=topics.PARKING_GROUP,
-        back_to=[topics.REQUESTED.name],
-        letter=_letter,
-        sender=producer,
-        now=time.time,
-        on_brought_back=functools.partial(telemetry.finished, NAME),
-    )
     # It calls no vendor, so nobody waits for it; its metrics tell the mode as everybody's do.
-    _, follower = follow(
+    control, follower = follow(
         settings.bootstrap_servers,
         producer,
         name=f"{NAME}-{settings.instance}",
@@ -53,6 +44,16 @@ async def serve_parking(
         is_observer=True,
         monotonic=time.monotonic,
         on_crash=crash,
+    )
+    scheduler = Scheduler(
+        settings.bootstrap_servers,
+        [spec.name for spec in topics.PARKED.values()],
+        group=topics.PARKING_GROUP,
+        back_to=[topics.REQUESTED.name],
+        letter=_letter,
+        sender=producer,
+        now=BrokerClock(control.view, monotonic=time.monotonic),
+        on_brought_back=functools.partial(telemetry.finished, NAME),
     )
     server = StatusServer(status_routes(lambda: scheduler.is_ready))
     serving = asyncio.create_task(server.serve([bound]))
