@@ -14,7 +14,8 @@ from agents.patience import Later, Patience
 from agents.permits import Permits
 from agents.plan_records import Called, PlanRecords, Run
 from agents.records import letters_of
-from agents.reply import Replier, ReplyTask
+from agents.reply import Replier
+from agents.sending import ReplyTask
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import (

@@ -16,7 +16,8 @@ from agents.gate import Gate
 from agents.orders import Orders
 from agents.parked import Parking
 from agents.permits import Permits
-from agents.reply import Lease, Replier
+from agents.reply import Replier
+from agents.sending import Lease, Sending
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.permit import Policy
@@ -72,19 +73,22 @@ def assemble(
         longest_write=settings.vendor_timeout,
         now=time.time,
     )
-    replier = Replier(
-        LedgerTable(stage.table, stage.producer),
+    ledger = LedgerTable(stage.table, stage.producer)
+    lease = Lease(settings.reply_lease, settings.reply_settle, settings.reply_unsettled)
+    sending = Sending(
+        ledger,
         helpdesk,
         calls,
         permits,
         counts=counts,
         stalls=stage.app.stalls,
         worker=settings.instance,
-        lease=Lease(settings.reply_lease, settings.reply_settle, settings.reply_unsettled),
+        lease=lease,
         now=time.time,
         broker_now=broker_now,
         monotonic=time.monotonic,
     )
+    replier = Replier(ledger, helpdesk, calls, sending, lease=lease, broker_now=broker_now)
     work = Acting(
         stage,
         helpdesk,

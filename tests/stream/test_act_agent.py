@@ -20,7 +20,8 @@ from agents.gate import Gate
 from agents.orders import Orders
 from agents.parked import Parking
 from agents.permits import Permits
-from agents.reply import Lease, Replier
+from agents.reply import Replier
+from agents.sending import Lease, Sending
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.classification import Opinion, classify, plan
@@ -176,13 +177,16 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
         setting.controls.control, setting.counts, policy=policy, tag_prefix="mw",
         longest_write=setting.longest_write, now=clock,
     )  # fmt: skip
-    replier = Replier(
-        LedgerTable(stage.table, stage.producer), desk, calls, permits,
+    ledger = LedgerTable(stage.table, stage.producer)
+    lease = Lease(setting.lease, 0.0, setting.unsettled)
+    sending = Sending(
+        ledger, desk, calls, permits,
         counts=setting.counts,
         stalls=setting.stalls or StallMonitor(limit=3.3, monotonic=clock),
-        worker="0", lease=Lease(setting.lease, 0.0, setting.unsettled),
+        worker="0", lease=lease,
         now=clock, broker_now=clock, monotonic=clock,
     )  # fmt: skip
+    replier = Replier(ledger, desk, calls, sending, lease=lease, broker_now=clock)
     work = Acting(
         stage, desk, calls, permits, replier,
         parking=Parking(stage, now=clock, uniform=lambda low, high: low),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agents.counts import CustomerCounts
-from agents.reply import Stalled
+from agents.sending import Stalled
 from pipeline import topics
 from pipeline.domain.events import ActionRequest, CountedReply, customer_hash
 from pipeline.domain.ledger import (
