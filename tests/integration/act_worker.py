@@ -119,9 +119,10 @@ def watch_helpdesk() -> None:
             return
         meet("fence_passed")
         Moments.is_sent = True
+        before = taken() if POINT == "applied_no_response" else 0
         sending = asyncio.ensure_future(send_reply(self, ticket, body=body))
         if POINT == "applied_no_response":
-            await asyncio.to_thread(wait_until_applied)
+            await asyncio.to_thread(wait_until_taken, before)
             meet("applied_no_response")
         await sending
         meet("response_no_done")
@@ -130,11 +131,22 @@ def watch_helpdesk() -> None:
     Richpanel.ticket = watched_read  # type: ignore[method-assign]
 
 
-def wait_until_applied() -> None:
-    url = f"{os.environ['SWITCHBOARD_RICHPANEL_URL']}/_sandbox/journal"
+def sandbox(path: str) -> Any:
+    return httpx.get(f"{os.environ['SWITCHBOARD_RICHPANEL_URL']}/_sandbox/{path}").json()
+
+
+def taken() -> int:
+    """Requests that the helpdesk has taken to apply them later."""
+    return int(sandbox("faults")["served"].get("late", 0))
+
+
+def wait_until_taken(before: int) -> None:
+    """Returns when the reply is applied, or taken to be applied later."""
     while True:
-        effects = httpx.get(url).json()["effects"]
+        effects = sandbox("journal")["effects"]
         if any(each["kind"] == "reply" and each["ticket_id"] == TICKET for each in effects):
+            return
+        if taken() > before:
             return
         time.sleep(0.05)
 

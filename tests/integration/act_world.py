@@ -88,6 +88,7 @@ class ActWorld:
     bootstrap: str
     vendors: Mapping[str, str]
     workers: list[Worker] = field(default_factory=list)
+    _taken_before: dict[str, int] = field(default_factory=dict)
 
     # -- processes ----------------------------------------------------------------------------
 
@@ -190,6 +191,20 @@ class ActWorld:
 
     def fail(self, *rules: Mapping[str, Any]) -> None:
         self._sandbox("PUT", "faults", list(rules))
+
+    def taken(self, ticket_id: str) -> int:
+        """Requests that the helpdesk took to apply them later; of tickets that `late` was called for."""
+        return self._served("late") - self._taken_before[ticket_id]
+
+    def late(self, ticket_id: str, seconds: float) -> None:
+        """Has the helpdesk say yes to the replies of a ticket and show them so much later."""
+        self._taken_before[ticket_id] = self._served("late")
+        rule = {"kind": "late", "status": 200, "match": f"{ticket_id}/send-message"}
+        self.fail({**rule, "delay_s": seconds})
+
+    def _served(self, fault: str) -> int:
+        served: dict[str, int] = self._sandbox("GET", "faults")["served"]
+        return served.get(fault, 0)
 
     def _sandbox(self, method: str, path: str, body: Any = None) -> Any:
         url = f"{self.vendors['richpanel']}/_sandbox/{path}"
