@@ -29,6 +29,7 @@ from pipeline.domain.events import (
 from pipeline.domain.ledger import Done, DoneOutcome
 from pipeline.domain.order_replies import asks_for_order, words_for
 from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, again, limited_tag, marks
+from pipeline.domain.parking import Over
 from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
 from pipeline.domain.taxonomy import Intent
@@ -115,6 +116,9 @@ class Acting:
         """Executes the plan, or parks it; returns when that is durable."""
         began = self._monotonic()
         place = await self._parking.admit(record, assignment)
+        if isinstance(place, Over):
+            await self.letters.bury(record, place.reason)
+            return
         if place is None:
             return
         try:

@@ -95,7 +95,9 @@ def assemble(
         calls,
         permits,
         replier,
-        parking=Parking(stage, now=broker_now, uniform=random.uniform),
+        parking=Parking(
+            stage, deadline=settings.act_deadline, now=broker_now, uniform=random.uniform
+        ),
         orders=Orders(
             helpdesk,
             calls,

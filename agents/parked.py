@@ -17,6 +17,7 @@ from pipeline.domain.parking import (
     SPREAD,
     Again,
     Behind,
+    Over,
     Queue,
     Stale,
     Turn,
@@ -25,6 +26,7 @@ from pipeline.domain.parking import (
     due_after,
     is_limited,
     left,
+    overtaking,
     parked,
     tier_for,
 )
@@ -69,36 +71,47 @@ class ParkedLetters(DeadLetters):
 
 
 class Parking:
-    """The parked work of one stage. `now` gives unix seconds."""
+    """The parked work of one stage.
+
+    `deadline` is how many seconds a piece may wait behind others, `now` gives unix seconds.
+    """
 
     def __init__(
         self,
         stage: Stage,
         *,
+        deadline: float,
         now: Callable[[], float],
         uniform: Callable[[float, float], float],
     ) -> None:
         self._table = ParkedTable(stage.table, stage.producer)
+        self._deadline = deadline
         self._now = now
         self._uniform = uniform
 
-    async def admit(self, record: Record, assignment: Assignment) -> Place | None:
+    async def admit(self, record: Record, assignment: Assignment) -> Place | Over | None:
         """The place of a record that may be worked on now; None when it was put aside.
 
-        Returns only when that is durable: a record without a place is finished.
+        Returns only when that is durable: a record without a place is finished, unless it is over.
+        A ticket's order hangs on its key. Without one all tickets would share a row, and of two
+        that change it at once one is lost.
         """
-        said = Parked.of(record)
+        if not record.key:
+            return Over("no_key")
+        now, said = self._now(), Parked.of(record)
         piece = record.offset if said is None else said.piece
-        queue = await self._table.queue(assignment.partition, record.key or b"")
+        queue = await self._queue(record.key, piece, assignment.partition, now)
         lap = None if said is None else said.lap
         patience = Patience(assignment.sleep)
         patience.is_limited = is_limited(queue, piece)
         if said is not None:
             patience.failures, patience.since = said.failures, said.since
         place = Place(record, assignment, patience, piece, lap or 0, queue)
-        match admit(queue, piece, lap, now=self._now()):
+        match admit(queue, piece, lap, now=now, since=patience.since, deadline=self._deadline):
             case Turn():
                 return place
+            case Over() as over:
+                return over
             case Behind(due=due, lap=next_lap):
                 await self._put(place, due, next_lap, "behind")
             case Again(due=due, lap=same_lap):
@@ -106,6 +119,14 @@ class Parking:
             case Stale():
                 telemetry.STALE.inc()
         return None
+
+    async def _queue(self, key: bytes, piece: int, partition: int, now: float) -> Queue:
+        """The ticket's row; that work was overtaken is durable before any goes ahead of it."""
+        there = await self._table.queue(partition, key)
+        queue = overtaking(there, piece, now=now, deadline=self._deadline)
+        if queue != there:
+            await self._table.keep(partition, key, queue)
+        return queue
 
     async def park(self, place: Place, later: Later, *outputs: Outgoing) -> float:
         """Puts the work aside, together with `outputs`; when it is due (unix seconds)."""
@@ -141,7 +162,7 @@ class Parking:
             due,
             topics.REQUESTED.name,
             place.patience.failures,
-            place.patience.since,
+            self._now() if place.patience.since is None else place.patience.since,
             reason,
         ).record(topics.PARKED[tier].name, place.record)
         telemetry.count("parked", tier, reason)

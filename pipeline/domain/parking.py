@@ -5,10 +5,15 @@ only piece that may be worked on; everything later waits behind it, so a ticket'
 never handled out of order. The row is durable before the record that waits is given up, and is
 changed only after everything about a piece is durable, so that a crash anywhere leaves at most
 copies, and each copy can be told from the piece itself by its lap.
+
+Nobody waits for ever: what has waited behind others for its total deadline is given up, and a
+piece that should have been back that long ago, as one whose record was lost, holds nobody up any
+more. If it comes after all it is given up too, since it would undo what has come after it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,6 +47,8 @@ class Waiting(Message):
     due: float
     is_limited: bool = False
     """Whether a vendor's limit has held it up, or what it waits behind."""
+    is_overtaken: bool = False
+    """Whether it did not come back in time, so that later work may have gone ahead of it."""
 
 
 class Queue(Message):
@@ -78,10 +85,25 @@ class Stale:
     """A copy of a piece that went on without it; nothing is to be done."""
 
 
-Admission = Turn | Behind | Again | Stale
+@dataclass(frozen=True)
+class Over:
+    """It is to be worked on no more; `reason` is a code."""
+
+    reason: str
 
 
-def admit(queue: Queue, piece: int, lap: int | None, *, now: float) -> Admission:
+Admission = Turn | Behind | Again | Stale | Over
+
+
+def admit(
+    queue: Queue,
+    piece: int,
+    lap: int | None,
+    *,
+    now: float,
+    since: float | None = None,
+    deadline: float = math.inf,
+) -> Admission:
     """What to do with a piece that has just come.
 
     Args:
@@ -90,6 +112,8 @@ def admit(queue: Queue, piece: int, lap: int | None, *, now: float) -> Admission
         lap: how often it was parked by its own word; None where it comes for the first time,
             or for the first time again after a crash.
         now: unix seconds.
+        since: when it was put aside for the first time, unix seconds; None where it never was.
+        deadline: seconds after that in which it may wait behind others.
     """
     mine = next((each for each in queue.waiting if each.piece == piece), None)
     if mine is None:
@@ -98,22 +122,44 @@ def admit(queue: Queue, piece: int, lap: int | None, *, now: float) -> Admission
         return Again(mine.due, mine.lap)
     if lap < mine.lap:
         return Stale()
-    return Turn(lap) if queue.waiting[0] is mine else Behind(_after(queue, now), lap + 1)
+    return _back(queue, mine, lap, now, is_over=since is not None and now - since >= deadline)
+
+
+def _back(queue: Queue, mine: Waiting, lap: int, now: float, *, is_over: bool) -> Admission:
+    if mine.is_overtaken:
+        return Over("overtaken")
+    if (head := _head(queue)) is None or head is mine:
+        return Turn(lap)
+    return Over("behind") if is_over else Behind(_after(head, now), lap + 1)
 
 
 def _newcomer(queue: Queue, piece: int, lap: int | None, now: float) -> Admission:
-    if lap is not None:
-        return Stale()
-    if not queue.waiting:
-        return Turn()
     # What came before work that waits has ended, or it would wait there too: a crash before the
     # commit brought it back, and running it now would undo what came after it.
-    is_old = piece < queue.waiting[-1].piece
-    return Stale() if is_old else Behind(_after(queue, now), 1)
+    if lap is not None or (queue.waiting and piece < queue.waiting[-1].piece):
+        return Stale()
+    head = _head(queue)
+    return Turn() if head is None else Behind(_after(head, now), 1)
 
 
-def _after(queue: Queue, now: float) -> float:
-    return max(queue.waiting[0].due + BEHIND, now + BEHIND_LEAST)
+def _head(queue: Queue) -> Waiting | None:
+    return next((each for each in queue.waiting if not each.is_overtaken), None)
+
+
+def _after(head: Waiting, now: float) -> float:
+    return max(head.due + BEHIND, now + BEHIND_LEAST)
+
+
+def overtaking(queue: Queue, piece: int, *, now: float, deadline: float) -> Queue:
+    """The row as `piece` finds it: what is before it and was due `deadline` seconds ago is overtaken."""
+    return Queue(
+        waiting=tuple(
+            each.model_copy(update={"is_overtaken": True})
+            if each.piece < piece and each.due + deadline <= now
+            else each
+            for each in queue.waiting
+        )
+    )
 
 
 def parked(queue: Queue, piece: Waiting) -> Queue:

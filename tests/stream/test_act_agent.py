@@ -189,7 +189,9 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     replier = Replier(ledger, desk, calls, sending, lease=lease, broker_now=clock)
     work = Acting(
         stage, desk, calls, permits, replier,
-        parking=Parking(stage, now=clock, uniform=lambda low, high: low),
+        parking=Parking(
+            stage, deadline=setting.deadline, now=clock, uniform=lambda low, high: low
+        ),
         orders=Orders(desk, calls, None, calls, is_shed=lambda _: False),
         reply_life=900.0, tag_prefix="mw", now=clock, monotonic=clock,
     )  # fmt: skip

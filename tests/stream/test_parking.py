@@ -16,11 +16,12 @@ import pytest
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import ActionRequest, Outcome
+from pipeline.domain.parking import Queue
 from pipeline.ports import Permanent, RateLimited, Transient
 from pipeline.stream.parking import DUE, Parked, bare
 from pipeline.stream.producer import Outgoing
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, run_batch
-from tests.stream.test_act_agent import Desk, Setting, acting, request_for
+from tests.stream.test_act_agent import Clock, Desk, Setting, acting, request_for
 
 SOURCE = topics.REQUESTED.name
 
@@ -53,11 +54,13 @@ class World:
         deadline: float = 1e9,
         is_poison: bool = False,
         closed_for: float = 0.0,
+        at: float = 1000.0,
     ) -> None:
         async def play() -> None:
             stage = self._make_stage("act")
             await stage.table.ready(0)
-            agent = acting(stage, self.desk, Setting(deadline=deadline, closed_for=closed_for))
+            setting = Setting(clock=Clock(at), deadline=deadline, closed_for=closed_for)
+            agent = acting(stage, self.desk, setting)
             batch = replace(batch_of(list(records)), is_poison=is_poison)
             await run_batch(agent, batch)
             await stage.table.close()
@@ -255,6 +258,51 @@ def test_a_gate_that_stays_closed_ends_in_a_dead_letter_too(world: World) -> Non
     assert dict(letter.headers)["sb-reason"] == b"gate_closed"
     assert world.desk.state.tags == frozenset()  # nobody is called behind a closed gate
     assert world.rows == {}
+
+
+def test_work_behind_a_head_that_never_comes_back_is_given_up_at_the_total_deadline(
+    world: World,
+) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    _, second = world.parked
+    world.work(back(second, 2), deadline=900.0, at=1800.0)
+    (again,) = world.parked
+    world.work(back(again, 3), deadline=900.0, at=2000.0)
+    assert world.parked == []
+    assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED]
+    (letter,) = world.broker.on(f"{SOURCE}.dlq")
+    assert letter.value == plan_of("b").to_bytes()
+    assert dict(letter.headers)["sb-reason"] == b"behind"
+    assert "middleware_error_needs_attention" in world.desk.state.tags
+    (row,) = world.rows.values()
+    assert [each.piece for each in Queue.parse(row).waiting] == [0]
+
+
+def test_a_head_that_stays_away_holds_up_no_later_work_and_is_given_up_when_it_comes_after_all(
+    world: World,
+) -> None:
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    (first,) = world.parked
+    world.work(arrives("b", 1), deadline=900.0, at=2600.0)
+    assert [ingress for ingress, _ in world.ends()] == ["b"]
+    world.work(back(first, 2), deadline=900.0, at=2700.0)
+    assert [outcome for _, outcome in world.ends()[1:]] == [Outcome.DEAD_LETTERED]
+    (letter,) = world.broker.on(f"{SOURCE}.dlq")
+    assert dict(letter.headers)["sb-reason"] == b"overtaken"
+    assert world.rows == {}
+
+
+def test_work_without_a_key_is_a_dead_letter_that_asks_for_a_human(world: World) -> None:
+    world.work(*(replace(arrives(event, at), key=None) for at, event in enumerate("ab")))
+    assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED] * 2
+    letters = world.broker.on(f"{SOURCE}.dlq")
+    assert [(each.key, dict(each.headers)["sb-reason"]) for each in letters] == [
+        (None, b"no_key")
+    ] * 2
+    assert world.desk.replies == []
+    assert world.desk.state.tags == {"middleware_error_needs_attention"}
 
 
 def replace_headers(record: Outgoing) -> dict[str, str]:

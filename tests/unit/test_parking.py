@@ -13,6 +13,7 @@ from pipeline.domain.parking import (
     TIERS,
     Again,
     Behind,
+    Over,
     Queue,
     Stale,
     Turn,
@@ -21,6 +22,7 @@ from pipeline.domain.parking import (
     due_after,
     is_limited,
     left,
+    overtaking,
     parked,
     tier_for,
 )
@@ -53,6 +55,31 @@ def test_a_follower_that_comes_back_before_its_head_waits_once_more() -> None:
 def test_a_follower_stays_away_while_its_head_is_due_and_waits_for_budget() -> None:
     late = queue(A, B, due=NOW - 100)
     assert admit(late, B, 1, now=NOW) == Behind(NOW + BEHIND_LEAST, 2)
+
+
+@pytest.mark.parametrize(("waited", "is_over"), [(899.0, False), (900.0, True)])
+def test_a_follower_waits_behind_others_until_its_total_deadline(
+    waited: float, is_over: bool
+) -> None:
+    met = admit(queue(A, B), B, 1, now=NOW, since=NOW - waited, deadline=900.0)
+    assert (met == Over("behind")) is is_over
+    assert is_over or isinstance(met, Behind)
+
+
+def test_the_total_deadline_of_waiting_does_not_end_a_piece_whose_turn_it_is() -> None:
+    assert admit(queue(A, B), A, 1, now=NOW, since=0.0, deadline=900.0) == Turn(1)
+
+
+def test_what_should_have_been_back_long_ago_holds_up_nobody_that_came_later() -> None:
+    late = queue(A, B, due=NOW - 900)
+    row = overtaking(late, B, now=NOW, deadline=900.0)
+    assert [each.is_overtaken for each in row.waiting] == [True, False]
+    assert admit(row, B, 1, now=NOW) == Turn(1)
+    assert admit(row, A, 1, now=NOW) == Over("overtaken")
+    row = overtaking(row, C, now=NOW, deadline=900.0)
+    assert admit(row, C, None, now=NOW) == Turn()
+    assert admit(row, 0, None, now=NOW) == Stale()
+    assert overtaking(late, B, now=NOW - 1, deadline=900.0) == late
 
 
 def test_a_record_that_comes_again_after_a_crash_is_parked_just_as_before() -> None:
