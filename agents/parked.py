@@ -14,7 +14,6 @@ from agents.patience import Later, Patience
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.domain.parking import (
-    SPREAD,
     Again,
     Behind,
     Over,
@@ -128,11 +127,12 @@ class Parking:
             await self._table.keep(partition, key, queue)
         return queue
 
-    async def park(self, place: Place, later: Later, *outputs: Outgoing) -> float:
-        """Puts the work aside, together with `outputs`; when it is due (unix seconds)."""
+    async def park(self, place: Place, later: Later, *outputs: Outgoing) -> None:
+        """Puts the work aside, together with `outputs`."""
         due = due_after(self._now(), later.seconds, uniform=self._uniform)
-        await self._put(place, due, place.lap + 1, later.code, *outputs)
-        return due
+        # By the wait alone: jitter must not move it to a longer tier.
+        tier = tier_for(later.seconds)
+        await self._put(place, due, place.lap + 1, later.code, *outputs, tier=tier)
 
     async def leave(self, place: Place) -> None:
         """Everything about the work is durable: the ticket's next piece may have its turn."""
@@ -153,9 +153,15 @@ class Parking:
             await self._table.keep(record.partition, key, left(queue, piece))
 
     async def _put(
-        self, place: Place, due: float, lap: int, reason: str, *outputs: Outgoing
+        self,
+        place: Place,
+        due: float,
+        lap: int,
+        reason: str,
+        *outputs: Outgoing,
+        tier: str | None = None,
     ) -> None:
-        tier = tier_for(due - self._now() - SPREAD)  # jitter must not move it to a longer one
+        tier = tier or tier_for(due - self._now())
         record = Parked(
             place.piece,
             lap,

@@ -27,10 +27,13 @@ TIERS: tuple[tuple[str, float], ...] = (
     ("10m", 600.0),
     ("1h", 3600.0),
 )
-"""Name and longest wait in seconds. A tier is read in order, so its head can hold up what is due
-before it; with a tier's waits all of one size that is never longer than the tier itself."""
-SPREAD = 1.0
-"""Seconds of jitter on a wait that many share, such as a closed gate's."""
+"""Name and longest wait in seconds, without jitter. What a tier's reader has not in hand yet waits
+behind what it has; with waits all of one size that is never longer than the tier itself."""
+SPREAD = 0.1
+"""Part of a wait that is added at most as jitter: a gate that is closed for ten minutes lets those who
+wait for it come back over one minute. All of the wait would leave an open vendor idle as long."""
+SPREAD_LEAST = 1.0
+"""Seconds over which even those are spread who wait shortly."""
 BEHIND = 1.0
 """Seconds after its head that a follower comes back."""
 BEHIND_LEAST = 5.0
@@ -189,10 +192,11 @@ def tier_for(seconds: float) -> str:
 def due_after(now: float, seconds: float, *, uniform: Callable[[float, float], float]) -> float:
     """When a piece that must wait `seconds` is due, jitter included; unix seconds like `now`.
 
-    A wait beyond the last tier is cut to it and drawn from its upper half: all who wait for the
-    same far moment would otherwise come back in one second, again and again.
+    The wait is a floor: a vendor asked for it, or nothing can change before it is over. A wait
+    beyond the last tier is cut to it and drawn from its upper half: all who wait for the same far
+    moment would otherwise come back together, again and again.
     """
     longest = TIERS[-1][1]
     if seconds > longest:
         return now + uniform(longest / 2, longest)
-    return now + seconds + uniform(0.0, SPREAD)
+    return now + seconds + uniform(0.0, max(SPREAD_LEAST, SPREAD * seconds))

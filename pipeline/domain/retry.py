@@ -13,8 +13,10 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-BACKOFF_RANGES = ((2.0, 5.0), (10.0, 20.0), (60.0, 120.0), (300.0, 600.0), (1800.0, 3600.0))
-"""Seconds to wait after the first, second ... failure; the last range repeats (DOMAIN section 4)."""
+BACKOFF_RANGES = ((2.0, 5.0), (10.0, 20.0), (60.0, 120.0), (0.0, 600.0), (0.0, 3600.0))
+"""Seconds to wait after the first, second ... failure; the last range repeats. The first three are the
+tenant's (DOMAIN section 4); above them the jitter is full, so that whoever failed together does not
+meet again."""
 RETRY_AFTER_SPREAD = 1.0
 """Seconds of jitter on top of ``Retry-After``: all who were told the same must not come at once."""
 RETRY_AFTER_DEFAULT = 30.0

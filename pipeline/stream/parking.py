@@ -1,19 +1,20 @@
 """Parked records: kept on a topic until they are due, then produced back where they came from.
 
-One topic per tier of waiting time, because a partition is read in order: behind a record that is
+One topic per tier of waiting time, because a partition is read in order: behind records that are
 due in an hour nothing else would move. The scheduler is a plain consumer with a group of its own
-that holds each partition at its head's due time. It produces back and waits for the
-acknowledgement before it commits, so a kill -9 in between makes copies and loses nothing; who
-takes the records tells a copy from the record itself by piece and lap. A record that does not say
-when it is due and where it belongs was written by somebody else: it becomes a dead letter.
+that reads each partition some way ahead and brings back what is due first of that. It produces back
+and waits for the acknowledgement before it commits, and commits only as far as all has been brought
+back, so a kill -9 or a rebalance makes copies and loses nothing; who takes the records tells a copy
+from the record itself by piece and lap. A record that does not say when it is due and where it
+belongs was written by somebody else: it becomes a dead letter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,8 @@ DUE, BACK_TO, PIECE, LAP, FAILURES, SINCE, REASON = (
     _PREFIX + name for name in ("due", "to", "piece", "lap", "attempt", "first-failed-at", "reason")
 )
 HELD_RECORDS = 500
-"""Records of one partition in memory at once."""
+"""Records of one partition that are read ahead of the first that is not due yet. The jitter of what was
+parked together would be lost otherwise: each would wait for the latest of all before it."""
 LONGEST_WAIT = 24 * 3600.0
 """Seconds. A record that is due later than that after it came would hold up its tier for ever."""
 LONGEST_SLEEP = 1.0
@@ -94,6 +96,41 @@ def bare(headers: Headers) -> Headers:
     return [(key, value) for key, value in headers if not key.startswith(_PREFIX)]
 
 
+class _Held:
+    """What has been read of a partition and is not brought back yet, the first that is due first."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Record]] = []
+        self._end = 0
+
+    def put(self, due: float, record: Record) -> None:
+        """Takes the next record of the partition."""
+        heapq.heappush(self._due, (due, record.offset, record))
+        self._end = record.offset + 1
+
+    def take(self, now: float) -> list[Record]:
+        """What is due, in that order; no longer held."""
+        ready = []
+        while self._due and self._due[0][0] <= now:
+            ready.append(heapq.heappop(self._due)[2])
+        return ready
+
+    @property
+    def next_due(self) -> float:
+        """When the next is due; unix seconds."""
+        return self._due[0][0] if self._due else math.inf
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is held as may be."""
+        return len(self._due) >= HELD_RECORDS
+
+    @property
+    def done(self) -> int:
+        """The offset below which all has been brought back."""
+        return min((offset for _, offset, _ in self._due), default=self._end)
+
+
 class Scheduler:
     """Brings parked records back when they are due; `now` gives unix seconds.
 
@@ -120,7 +157,7 @@ class Scheduler:
         self._letter = letter
         self._sender = sender
         self._now = now
-        self._held: dict[TopicPartition, deque[Record]] = {}
+        self._held: dict[TopicPartition, _Held] = {}
         self._consumer: Any = None
         self._stop = asyncio.Event()
         self._on_brought_back = on_brought_back
@@ -160,27 +197,29 @@ class Scheduler:
         return self._consumer is not None and bool(self._consumer.assignment())
 
     async def _take(self) -> None:
-        """Fetches for partitions that hold nothing; sleeps until a head is due otherwise."""
-        due = [self._due(records[0]) for records in self._held.values()]
-        seconds = min([LONGEST_SLEEP, *(max(0.0, at - self._now()) for at in due)])
+        """Fetches for partitions that can hold more; sleeps until the next record is due otherwise."""
+        due = min((held.next_due for held in self._held.values()), default=math.inf)
+        seconds = min(LONGEST_SLEEP, max(0.0, due - self._now()))
         fetched = await self._consumer.getmany(timeout_ms=math.ceil(seconds * 1000))
         for where, records in fetched.items():
-            if where in self._consumer.assignment():
-                self._held[where] = deque(records)
+            if where not in self._consumer.assignment():
+                continue
+            held = self._held.setdefault(where, _Held())
+            for record in records:
+                held.put(self._due(record), record)
+            if held.is_full:
                 self._consumer.pause(where)
 
     async def _bring_back(self) -> None:
         now = self._now()
-        for where, records in list(self._held.items()):
-            ready = []
-            while records and self._due(records[0]) <= now:
-                ready.append(records.popleft())
-            if ready:
-                await self._sender.send([self._returned(record) for record in ready])
-                self._on_brought_back(len(ready))
-                await self._commit(where, ready[-1].offset + 1)
-            if not records and self._held.get(where) is records:
-                del self._held[where]
+        for where, held in list(self._held.items()):
+            ready = held.take(now)
+            if not ready:
+                continue
+            await self._sender.send([self._returned(record) for record in ready])
+            self._on_brought_back(len(ready))
+            await self._commit(where, held.done)
+            if self._held.get(where) is held and not held.is_full:
                 self._consumer.resume(where)
 
     def _said(self, record: Record) -> Parked | None:
@@ -218,7 +257,7 @@ class Scheduler:
 class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
     """Drops what is held when the group changes: the fetch begins anew at the commit."""
 
-    def __init__(self, held: dict[TopicPartition, deque[Record]]) -> None:
+    def __init__(self, held: dict[TopicPartition, _Held]) -> None:
         self._held = held
 
     def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.retry import (
+    BACKOFF_RANGES,
     RETRY_AFTER_DEFAULT,
     RETRY_AFTER_MAX,
     ErrorKind,
@@ -44,8 +45,8 @@ def after(
     )
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), [(1, 2.0), (2, 10.0), (3, 60.0), (9, 1800.0)])
-def test_each_further_attempt_waits_longer(attempt: int, seconds: float) -> None:
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 2.0), (2, 10.0), (3, 60.0)])
+def test_each_of_the_first_attempts_waits_longer(attempt: int, seconds: float) -> None:
     assert after(ErrorKind.TRANSIENT, attempt=attempt) == RetryAfter(seconds)
 
 
@@ -108,21 +109,25 @@ def test_no_retry_begins_past_the_deadline_or_before_the_vendor_allows(
     )
     if isinstance(move, RetryAfter):
         assert elapsed + move.seconds < deadline
-        least, most = (2.0, 3600.0) if retry_after is None else (retry_after, retry_after + 1.0)
+        formula = BACKOFF_RANGES[min(attempt, len(BACKOFF_RANGES)) - 1]
+        least, most = formula if retry_after is None else (retry_after, retry_after + 1.0)
         assert least <= move.seconds <= most
 
 
-@pytest.mark.parametrize(("fraction", "seconds"), [(0.0, 1800.0), (0.5, 2700.0), (1.0, 3600.0)])
-def test_waiters_stay_spread_out_over_the_last_range(fraction: float, seconds: float) -> None:
+@pytest.mark.parametrize(("attempt", "longest"), [(4, 600.0), (5, 3600.0), (9, 3600.0)])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_jitter_is_full_where_waits_are_long_and_at_the_cap_too(
+    attempt: int, longest: float, fraction: float
+) -> None:
     move = decide(
         ErrorKind.TRANSIENT,
-        attempt=9,
+        attempt=attempt,
         elapsed=0.0,
         deadline=1e9,
         retry_after=None,
         uniform=lambda least, most: least + fraction * (most - least),
     )
-    assert move == RetryAfter(seconds)
+    assert move == RetryAfter(fraction * longest)
 
 
 def test_who_was_told_the_same_delay_does_not_come_back_at_once() -> None:
