@@ -41,6 +41,7 @@ from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.query import Line, Question
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
+from pipeline.mending import mended
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin, startup
 from pipeline.stream.expiry import keep_expiring
@@ -202,7 +203,9 @@ async def run(name: str, settings: Settings) -> int:
         topics.plans(partitions=settings.partitions, replication=settings.replication),
     )
     if mismatches:
-        sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
+        sys.stderr.write(
+            "the topics do not fit this version:\n  " + "\n  ".join(map(mended, mismatches)) + "\n"
+        )
         return EXIT_CONFIG
     if settings.traces_url:
         tracing.start(settings.traces_url, name)
@@ -301,7 +304,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
     except admin.BrokerUnreachable as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {mended(error)}\n")
         return EXIT_CRASH  # the broker may come: a restart helps
     finally:
         tracing.stop()

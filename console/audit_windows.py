@@ -40,10 +40,7 @@ def windows_of_trail(bootstrap_servers: str, begin: int, end: int) -> list[Windo
         try:
             left = _places(consumer, begin, end)
         except confluent_kafka.KafkaException:
-            raise BrokerUnreachable(
-                f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
-                "or set KAFKA_BOOTSTRAP_SERVERS"
-            ) from None
+            raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}") from None
         consumer.assign(
             [confluent_kafka.TopicPartition(topics.AUDIT.name, *place) for place in left]
         )

@@ -25,8 +25,9 @@ from console.status import status
 from console.test import run_tests
 from console.topic_log import TopicMissing
 from pipeline.lever import Refused
+from pipeline.mending import mended
 from pipeline.settings import SettingsError
-from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.admin import BrokerUnreachable, TopicRefused
 from pipeline.stream.producer import DeliveryError
 
 EXPECTED = (
@@ -34,6 +35,7 @@ EXPECTED = (
     EvalError,
     SettingsError,
     BrokerUnreachable,
+    TopicRefused,
     ControlLost,
     Refused,
     DeliveryError,
@@ -97,7 +99,7 @@ def main() -> None:
     try:
         app(prog_name="./switchboard")
     except EXPECTED as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {mended(error)}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

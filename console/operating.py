@@ -95,10 +95,7 @@ async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
     # Asked first, by the client that logs nothing of its own about a broker that is away.
     if not await producer.connect(timeout=CONNECTED_WITHIN):
         await producer.close(timeout=0.0)
-        raise BrokerUnreachable(
-            f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
-            "or set KAFKA_BOOTSTRAP_SERVERS"
-        )
+        raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}")
     try:
         await follower.start()
         yield Operator(control, follower, lever, producer, life)

@@ -19,6 +19,7 @@ import uvicorn
 from console.api import ControlApi
 from console.operating import ControlLost, operating
 from pipeline.http_server import HttpServer
+from pipeline.mending import mended
 from pipeline.settings import Settings, SettingsError, listening, load_settings
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH
@@ -54,7 +55,7 @@ def serve() -> None:
 
 
 def _end(error: Exception, code: int) -> NoReturn:
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {mended(error)}\n")
     sys.exit(code)
 
 

@@ -27,6 +27,7 @@ from console.operating import Operator, described, operating
 from console.overview import Facts, Level, Section, sections
 from console.topic_log import TopicMissing
 from pipeline import topics
+from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.admin import BrokerUnreachable
 
@@ -116,7 +117,7 @@ async def _or_missing(missing: dict[str, str], name: str, finding: Any) -> Any:
     try:
         return await finding
     except (BrokerUnreachable, TopicMissing) as error:
-        missing[name] = str(error)
+        missing[name] = mended(error)
     except KafkaException as error:
         missing[name] = error.args[0].str()
     return None

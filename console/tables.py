@@ -16,6 +16,7 @@ from rich.table import Table
 
 from console.topics import Output
 from pipeline import topics
+from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.begin_again import begin_again, is_ahead
 from pipeline.stream.changelog import Changelog, Changelogs, RestoreError
@@ -279,5 +280,5 @@ async def begin_partition(
             )  # fmt: skip
             await producer.close()
     except (RestoreError, TableBusyError, CorruptStoreError) as error:
-        raise TableError(str(error)) from None
+        raise TableError(mended(error)) from None
     return f"partition {partition}: goes on, {written} rows were written back"

@@ -8,7 +8,8 @@ from typing import Self
 
 import confluent_kafka
 
-from pipeline.stream.admin import APPLY, BrokerUnreachable
+from pipeline.mending import APPLY
+from pipeline.stream.admin import BrokerUnreachable
 
 _TIMEOUT = 10.0
 _CONNECTED_WITHIN = 5.0
@@ -30,9 +31,7 @@ def partitions_of(consumer: confluent_kafka.Consumer, topic: str) -> list[int]:
             consumer.list_topics(topic, timeout=_CONNECTED_WITHIN).topics[topic].partitions
         )
     except confluent_kafka.KafkaException:
-        raise BrokerUnreachable(
-            "no broker answers: ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+        raise BrokerUnreachable("no broker answers") from None
     if not known:
         raise TopicMissing(f"{topic} is missing: {APPLY}")
     return known

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from pipeline import topics
 from pipeline.domain.events import Message
+from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
 from pipeline.stream import admin
 
@@ -87,7 +88,7 @@ def check() -> None:
     settings = load_settings()
     problems = admin.check(settings.bootstrap_servers, _plans(settings))
     for problem in problems:
-        typer.echo(f"FAIL {problem}")
+        typer.echo(f"FAIL {mended(problem)}")
     if problems:
         raise typer.Exit(1)
     typer.echo(f"OK   {len(topics.ALL)} topics fit")

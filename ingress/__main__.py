@@ -24,6 +24,7 @@ from pipeline import topics, tracing
 from pipeline.control import follow
 from pipeline.http_server import HttpServer
 from pipeline.measured import Reports
+from pipeline.mending import mended
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, crash
@@ -75,7 +76,9 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     written = [each for each in plan if each.name in used]
     mismatches = await asyncio.to_thread(admin.check, settings.bootstrap_servers, written)
     if mismatches:
-        sys.stderr.write("the topics do not fit this version:\n  " + "\n  ".join(mismatches) + "\n")
+        sys.stderr.write(
+            "the topics do not fit this version:\n  " + "\n  ".join(map(mended, mismatches)) + "\n"
+        )
         return EXIT_CONFIG
     if settings.traces_url:
         tracing.start(settings.traces_url, "ingress")
@@ -164,7 +167,7 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_CONFIG
     except admin.BrokerUnreachable as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {mended(error)}\n")
         return EXIT_CRASH  # the broker may come: a restart helps
     finally:
         tracing.stop()

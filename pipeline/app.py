@@ -12,11 +12,13 @@ from typing import Protocol
 from pipeline import telemetry, topics
 from pipeline.control import Control, follow
 from pipeline.measured import Reports
+from pipeline.mending import mended
 from pipeline.settings import Settings
 from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Assignment
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
+from pipeline.stream.guard import crash
 from pipeline.stream.metrics import StreamCollector
 from pipeline.stream.producer import DeliveryError, Failure, Producer, Sender
 from pipeline.stream.restore import Progress, log_progress
@@ -72,6 +74,7 @@ def make_stage(
         bootstrap_servers=settings.bootstrap_servers,
         folder=folder,
         gather=gather,
+        on_crash=functools.partial(crash, told=mended),
         group_instance_id=f"{name}-{settings.instance}" if settings.static_membership else None,
     )
     telemetry.REGISTRY.register(

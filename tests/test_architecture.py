@@ -57,6 +57,16 @@ def test_a_broken_contract_is_seen(copy: Path, module: str, line: str, contract:
     assert any(each.startswith(contract) for each in broken), answer.stdout
 
 
+def test_the_stream_layer_names_no_command_and_no_setting_of_the_product() -> None:
+    layer = ROOT / "pipeline/stream"
+    assert [
+        f"{file.name}: {line.strip()}"
+        for file in [*layer.glob("*.py"), layer / "README.md"]
+        for line in file.read_text().splitlines()
+        if "switchboard" in line.lower() or "KAFKA_" in line
+    ] == []
+
+
 def test_every_file_has_its_row_in_the_map_and_no_row_is_dead() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     files = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -11,11 +11,35 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 _TIMEOUT = 10.0
 CHECKED_CONFIG = ("cleanup.policy", "message.timestamp.type")
 """Settings that change what a topic means; retention and sizes are the operator's to tune."""
-APPLY = "./switchboard topics apply"
+PARTITIONS = "partitions"
 
 
 class BrokerUnreachable(Exception):
-    """No broker answers; the text says where and what starts one."""
+    """No broker answers; the text says where."""
+
+
+class TopicRefused(Exception):
+    """The broker answers and does not make a topic; the text has its reason."""
+
+
+class Misfit(NamedTuple):
+    """How a topic differs from its plan; its `str` is one line without a command."""
+
+    topic: str
+    setting: str = ""
+    """`PARTITIONS` or a name of `CHECKED_CONFIG`; empty = there is no such topic."""
+    found: str = ""
+    wanted: str = ""
+
+    def __str__(self) -> str:
+        if not self.setting:
+            return f"{self.topic} is missing"
+        if self.setting == PARTITIONS:
+            return (
+                f"{self.topic} has {self.found} partitions, not {self.wanted}, and the number is "
+                "for ever"
+            )
+        return f"{self.topic} has {self.setting}={self.found}, not {self.wanted}"
 
 
 class TopicPlan(Protocol):
@@ -35,7 +59,8 @@ def apply(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
     """Creates the topics that are missing; the names of those it made.
 
     Raises:
-        BrokerUnreachable: no broker answers, or it refuses a topic.
+        BrokerUnreachable: no broker answers.
+        TopicRefused: it does not make one of them.
     """
     admin = _admin(bootstrap_servers)
     existing = _partitions(admin, bootstrap_servers)
@@ -51,47 +76,43 @@ def apply(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
         except KafkaException as error:
             # Another process may have been first; the check that follows tells whether it fits.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerUnreachable(f"{name}: {error.args[0].str()}") from None
+                raise TopicRefused(f"{name}: {error.args[0].str()}") from None
         else:
             made.append(name)
     return made
 
 
-def check(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
-    """What does not fit, one line each with what mends it; empty when all is well.
+def check(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[Misfit]:
+    """What does not fit; empty when all is well.
 
     Raises:
         BrokerUnreachable: no broker answers.
     """
     admin = _admin(bootstrap_servers)
     existing = _partitions(admin, bootstrap_servers)
-    problems = [f"{plan.name} is missing: {APPLY}" for plan in plans if plan.name not in existing]
     present = [plan for plan in plans if plan.name in existing]
-    problems += [
-        f"{plan.name} has {existing[plan.name]} partitions, not {plan.partitions}: the number is "
-        f"for ever, set SWITCHBOARD_PARTITIONS={existing[plan.name]} or use another cluster"
+    missing = [Misfit(plan.name) for plan in plans if plan.name not in existing]
+    counts = [
+        Misfit(plan.name, PARTITIONS, str(existing[plan.name]), str(plan.partitions))
         for plan in present
         if existing[plan.name] != plan.partitions
     ]
-    return problems + _config_problems(admin, present)
+    return missing + counts + _config_misfits(admin, present)
 
 
-def _config_problems(admin: AdminClient, plans: Sequence[TopicPlan]) -> list[str]:
+def _config_misfits(admin: AdminClient, plans: Sequence[TopicPlan]) -> list[Misfit]:
     resources = [ConfigResource(ResourceType.TOPIC, plan.name) for plan in plans]
     described = {
         resource.name: future.result(timeout=_TIMEOUT)
         for resource, future in (admin.describe_configs(resources) if resources else {}).items()
     }
-    problems = []
-    for plan in plans:
-        for setting in CHECKED_CONFIG:
-            wanted, found = plan.config.get(setting), described[plan.name][setting].value
-            if wanted is not None and wanted != found:
-                problems.append(
-                    f"{plan.name} has {setting}={found}, not {wanted}: nothing changes it by "
-                    f"itself; alter it with kafka-configs, or delete the topic and run {APPLY}"
-                )
-    return problems
+    return [
+        Misfit(plan.name, setting, found, wanted)
+        for plan in plans
+        for setting in CHECKED_CONFIG
+        if (wanted := plan.config.get(setting)) is not None
+        and wanted != (found := described[plan.name][setting].value)
+    ]
 
 
 def _admin(bootstrap_servers: str) -> AdminClient:
@@ -102,8 +123,5 @@ def _partitions(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
     try:
         metadata = admin.list_topics(timeout=_TIMEOUT)
     except KafkaException:
-        raise BrokerUnreachable(
-            f"no broker answers at {bootstrap_servers}: ./switchboard kafka start, "
-            "or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+        raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}") from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}

@@ -31,16 +31,21 @@ Where = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One partition of a topic, for one group. See `pipeline.domain.lag.Sample` for the words."""
+    """One partition of a topic, for one group."""
 
     group: str
     topic: str
     partition: int
     committed: int
+    """The next offset to be read; where nothing was committed, the first that there is."""
     end: int
+    """One above the last offset."""
     owner: str | None
+    """The member that the partition is assigned to."""
     members: int
+    """Of the group."""
     waiting_since: float | None
+    """Unix seconds since when the record at `committed` could be worked on; None = no record is."""
 
 
 class Groups:
@@ -54,7 +59,8 @@ class Groups:
         self._consumer = Consumer(
             {
                 **config,
-                "group.id": "switchboard-lag",
+                # librdkafka wants one; nothing here joins it or commits.
+                "group.id": "groups-look",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
@@ -81,8 +87,7 @@ class Groups:
         except KafkaException as error:
             raise BrokerUnreachable(
                 f"the broker at {self._bootstrap} does not tell where its groups stand "
-                f"({error.args[0].name()}): ./switchboard kafka start, or set "
-                "KAFKA_BOOTSTRAP_SERVERS"
+                f"({error.args[0].name()})"
             ) from None
 
     def _look(self) -> list[Standing]:

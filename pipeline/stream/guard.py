@@ -22,12 +22,30 @@ TAKE_BACK = 2.0
 """Seconds before a crash in which an innocent event may get its attempt back."""
 
 
-class Refused(Exception):
+class Told(Exception):
+    """Its text is the layer's own and holds no row: it may be logged.
+
+    `code` and `table` are for a product, which knows the command that mends it.
+    """
+
+    code = ""
+    table = ""
+
+
+class Refused(Told):
     """Going on would do harm, and so would trying again; the text says what a person has to do."""
 
 
-def crash(where: str, error: BaseException | None = None, *, code: str = "") -> None:
+def crash(
+    where: str,
+    error: BaseException | None = None,
+    *,
+    code: str = "",
+    told: Callable[[Told], str] = str,
+) -> None:
     """Ends the process now, with exit code 70, or 78 where a restart will not help.
+
+    `told` puts an error into words; a product adds the command that mends it.
 
     No cleanup runs: every clean-up handler is a place where half-done work could still be
     committed, while the restart path is exercised by every crash.
@@ -37,8 +55,8 @@ def crash(where: str, error: BaseException | None = None, *, code: str = "") -> 
         extra={"fields": {"where": where, "code": code or type(error).__name__}},
         exc_info=error,
     )
-    if isinstance(error, Refused):  # its text is the layer's own and holds no row
-        log.critical("refused", extra={"fields": {"where": where, "reason": str(error)}})
+    if isinstance(error, Told):
+        log.critical("refused", extra={"fields": {"where": where, "reason": told(error)}})
     logging.shutdown()
     os._exit(EXIT_CONFIG if isinstance(error, Refused) else EXIT_CRASH)
 

@@ -36,7 +36,17 @@ BULK = 20_000
 
 
 class TableRefused(Refused):
-    """The changelog has lost rows; only a person may decide to go on."""
+    """The changelog has lost rows; only a person may decide to go on, by `begin_again`."""
+
+    code = "rows_lost"
+
+    def __init__(self, table: str, partition: int, reason: str) -> None:
+        super().__init__(
+            f"the changelog of table {table}, partition {partition}: {reason}. Going on would "
+            "forget what was done and do it again. Bring the topic back from a mirror or a backup, "
+            "or go on with what this machine's disk holds of it, or without its rows"
+        )
+        self.table = table
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +227,7 @@ class Restore:
         return store
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise TableRefused(
-            f"the changelog of table {self.table}, partition {self.partition}: {reason}. Going on "
-            "would forget what was done and do it again. Bring the topic back from a mirror or a "
-            "backup. To go on with what this machine's disk holds of it, or without its rows: "
-            f"./switchboard tables begin {self.table}"
-        )
+        raise TableRefused(self.table, self.partition, reason)
 
     def _apply(self, store: Store, changelog: ChangelogReader, begin: Marker) -> None:
         began = told = time.monotonic()

@@ -31,6 +31,8 @@ from rocksdict import (
     WriteOptions,
 )
 
+from pipeline.stream.guard import Told
+
 RESERVED = b"\x01"
 """Keys below this one (empty, or beginning with a zero byte) are the layer's own, never rows."""
 MARKER = b"\x00marker"
@@ -51,8 +53,10 @@ _pack_offset = struct.Struct(">Q").pack
 _OFFSET = 8
 
 
-class TableBusyError(Exception):
+class TableBusyError(Told):
     """Another process holds the table's folder."""
+
+    code = "table_busy"
 
 
 class StoreError(Exception):
@@ -249,10 +253,7 @@ def _open(folder: Path, access: AccessType, *, bulk: bool = False) -> Rdict:
     except Exception as error:  # noqa: BLE001 - rocksdict has no narrower class
         text = str(error)
     if "/LOCK" in text or "lock hold" in text:
-        raise TableBusyError(
-            f"{folder} is in use by another process: stop it, or give this worker a name "
-            "of its own with SWITCHBOARD_INSTANCE"
-        )
+        raise TableBusyError(f"{folder} is in use by another process")
     if any(words in text.lower() for words in _NOT_ITS_FAULT):
         raise OSError(f"{folder}: {text}")
     raise CorruptStoreError(f"{folder} is damaged")

@@ -197,7 +197,7 @@ async def run(scene: str) -> int:
     """Runs until SIGTERM; the exit code."""
     needed = [Plan(name) for name in (SOURCE, OUT, CHANGELOG)]
     if mismatches := await asyncio.to_thread(admin.check, BOOTSTRAP, needed):
-        sys.stderr.write("\n".join(mismatches) + "\n")
+        sys.stderr.write("\n".join(map(str, mismatches)) + "\n")
         return EXIT_CONFIG
     worker = make_worker(Steps.from_environment())
     SCENES[scene](worker)

@@ -21,10 +21,8 @@ class Plan:
 
 def test_missing_topics_are_named_made_and_then_fit(broker: Broker) -> None:
     plans = [Plan("topics-a"), Plan("topics-b")]
-    assert admin.check(broker.bootstrap, plans) == [
-        "topics-a is missing: ./switchboard topics apply",
-        "topics-b is missing: ./switchboard topics apply",
-    ]
+    missing = admin.check(broker.bootstrap, plans)
+    assert list(map(str, missing)) == ["topics-a is missing", "topics-b is missing"]
     assert sorted(admin.apply(broker.bootstrap, plans)) == ["topics-a", "topics-b"]
     assert admin.apply(broker.bootstrap, plans) == []
     assert admin.check(broker.bootstrap, plans) == []
@@ -35,10 +33,15 @@ def test_a_wrong_partition_count_or_policy_is_never_changed_silently(broker: Bro
     wanted = Plan("topics-c", 3, config={"cleanup.policy": "delete"})
     assert admin.apply(broker.bootstrap, [wanted]) == []
     count, policy = admin.check(broker.bootstrap, [wanted])
-    assert "has 2 partitions, not 3" in count
-    assert "cleanup.policy=compact, not delete" in policy
+    assert "has 2 partitions, not 3" in str(count)
+    assert "cleanup.policy=compact, not delete" in str(policy)
+
+
+def test_a_topic_that_the_broker_does_not_make_is_told_with_its_reason(broker: Broker) -> None:
+    with pytest.raises(admin.TopicRefused, match=r"topics-d: .*[Rr]eplication"):
+        admin.apply(broker.bootstrap, [Plan("topics-d", replication=3)])
 
 
 def test_no_broker_is_one_clear_line() -> None:
-    with pytest.raises(admin.BrokerUnreachable, match=r"\./switchboard kafka start"):
+    with pytest.raises(admin.BrokerUnreachable, match=r"^no broker answers at 127\.0\.0\.1:1$"):
         admin.check("127.0.0.1:1", [Plan("x")])

@@ -155,7 +155,7 @@ def test_what_cannot_be_opened_is_told_though_nobody_waits(tmp_path: Path) -> No
         await asyncio.wait_for(told.wait(), 10)
         assert not table.is_ready
         held.close()
-        with pytest.raises(TableBusyError, match="SWITCHBOARD_INSTANCE"):
+        with pytest.raises(TableBusyError, match="in use by another process"):
             await table.ready(0)
         await table.close()
 

@@ -36,6 +36,6 @@ def test_a_missing_topic_names_what_makes_it() -> None:
         asked([])
 
 
-def test_no_broker_names_what_starts_one() -> None:
-    with pytest.raises(BrokerUnreachable, match=r"\./switchboard kafka start"):
+def test_no_broker_is_no_missing_topic() -> None:
+    with pytest.raises(BrokerUnreachable):
         asked(None)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.mending import mended
+from pipeline.stream.admin import PARTITIONS, BrokerUnreachable, Misfit, TopicRefused
+from pipeline.stream.restore import TableRefused
+from pipeline.stream.store import TableBusyError
+
+
+@pytest.mark.parametrize(
+    ("trouble", "end"),
+    [
+        (BrokerUnreachable("no broker answers"), "answers: ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"),
+        (TopicRefused("t: too few brokers"), "then ./switchboard topics apply"),
+        (TableRefused("seen", 3, "it is empty"), "its rows: ./switchboard tables begin seen"),
+        (TableBusyError("t is in use by another process"), "SWITCHBOARD_INSTANCE"),
+        (Misfit("t"), "t is missing: ./switchboard topics apply"),
+        (Misfit("t", PARTITIONS, "2", "4"), "set SWITCHBOARD_PARTITIONS=2 or use another cluster"),
+        (Misfit("t", "cleanup.policy", "delete", "compact"), "or delete the topic and run ./switchboard topics apply"),
+    ],
+)  # fmt: skip
+def test_what_the_stream_layer_could_not_do_ends_in_the_command_that_mends_it(
+    trouble: BaseException | Misfit, end: str
+) -> None:
+    text = mended(trouble)
+    assert text.startswith(str(trouble))
+    assert text.endswith(end)
+
+
+def test_any_other_error_stands_in_its_own_words() -> None:
+    assert mended(ValueError("as it is")) == "as it is"
