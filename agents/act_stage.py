@@ -25,8 +25,9 @@ from pipeline.ports import Helpdesk, Shop
 from pipeline.settings import Settings
 from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.control import Follower, View
+from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.guard import Crash
-from pipeline.stream.producer import DeliveryError, Sender
+from pipeline.stream.producer import Sender
 from tables.ledger import LedgerTable
 
 SWEEP = 600.0

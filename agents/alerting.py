@@ -34,7 +34,7 @@ from pipeline.domain.notices import Delivery, Notice, failed, notice_of, notice_
 from pipeline.domain.signals import Facts, values_of
 from pipeline.lever import Lever
 from pipeline.stream.control import Follower
-from pipeline.stream.producer import DeliveryError
+from pipeline.stream.delivery import DeliveryError
 
 log = logging.getLogger(__name__)
 

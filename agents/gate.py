@@ -22,7 +22,7 @@ from pipeline import telemetry
 from pipeline.domain.retry import closed_seconds
 from pipeline.domain.token_bucket import Bucket
 from pipeline.ports import Permanent, RateLimited
-from pipeline.stream.producer import DeliveryError
+from pipeline.stream.delivery import DeliveryError
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from console.idempotency import Keys, Response, Standing
 from console.operating import Operator, described
 from pipeline import telemetry
 from pipeline.lever import Refused
-from pipeline.stream.producer import DeliveryError
+from pipeline.stream.delivery import DeliveryError
 
 MAX_BODY = 16 * 1024
 MAX_KEY = 200

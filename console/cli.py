@@ -28,7 +28,7 @@ from pipeline.lever import Refused
 from pipeline.mending import mended
 from pipeline.settings import SettingsError
 from pipeline.stream.admin import BrokerUnreachable, TopicRefused
-from pipeline.stream.producer import DeliveryError
+from pipeline.stream.delivery import DeliveryError
 
 EXPECTED = (
     RunError,

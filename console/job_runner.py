@@ -25,7 +25,8 @@ from pipeline.domain.control_records import (
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.jobs import JobRecord, JobState, in_the_way, is_running, why_stop
 from pipeline.domain.modes import GLOBAL
-from pipeline.stream.producer import DeliveryError, Outgoing
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing
 
 BATCH = 10
 """Items that are under way at once."""

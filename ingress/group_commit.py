@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing, Sender
 
 IN_FLIGHT = 2
 """Groups on their way at once: one waits for the disk while the other is on the wire. More would

@@ -15,7 +15,8 @@ from pipeline import telemetry, topics, tracing
 from pipeline.domain.events import Audit
 from pipeline.domain.token_bucket import TokenBucket
 from pipeline.domain.webhook import partition_key
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing, Sender
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,10 @@ from pipeline.stream.app import DurableApp
 from pipeline.stream.batch import Assignment
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.control import Follower
+from pipeline.stream.delivery import DeliveryError, Failure
 from pipeline.stream.guard import crash
 from pipeline.stream.metrics import StreamCollector
-from pipeline.stream.producer import DeliveryError, Failure, Producer, Sender
+from pipeline.stream.producer import Producer, Sender
 from pipeline.stream.restore import Progress, log_progress
 from pipeline.stream.table import DurableTable
 

@@ -43,8 +43,9 @@ from pipeline.domain.modes import (
 )
 from pipeline.settings import VERSION
 from pipeline.stream.control import Entry, Follower, Update, View
+from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.guard import Crash
-from pipeline.stream.producer import DeliveryError, Sender
+from pipeline.stream.producer import Sender
 
 STALE_AFTER = 4.5
 """Seconds after which what was known may no longer be acted upon. The promise is that whoever is

@@ -34,7 +34,8 @@ from pipeline.domain.modes import (
     change,
     mode_key,
 )
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing, Sender
 
 Detail = dict[str, str | int | float | bool]
 Record = ModeRecord | GateRecord | SwitchRecord

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from pipeline import telemetry, topics
 from pipeline.domain.events import Audit
 from pipeline.domain.tally import Measured
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing, Sender
 
 log = logging.getLogger(__name__)
 

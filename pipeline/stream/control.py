@@ -21,8 +21,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.guard import Crash
-from pipeline.stream.producer import Changes, DeliveryError, Outgoing, Sender
+from pipeline.stream.producer import Changes, Outgoing, Sender
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 from pipeline.stream.batch import Record
 from pipeline.stream.changelog import RestoreError
+from pipeline.stream.delivery import DeliveryError, Failure
 from pipeline.stream.guard import Refused
 from pipeline.stream.parking import bare
 from pipeline.stream.partition import Behind, Overtaken
-from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Sender
+from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.stall import StoodStill
 from pipeline.stream.store import CorruptStoreError, StoreError, TableBusyError
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
 
 from pipeline.stream.deadline import broker_time
+from pipeline.stream.delivery import DeliveryError, Failure, refusal
+from pipeline.stream.room import Room
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -43,42 +43,6 @@ class Changes(NamedTuple):
     topic: str
     partition: int
     rows: Mapping[bytes, bytes | None]
-
-
-class Failure(StrEnum):
-    """What a delivery error asks of its caller."""
-
-    RETRIABLE = "retriable"
-    """Time may help: the broker is away, slow or short of replicas."""
-    TOO_LARGE = "too_large"
-    """This record will never be taken: it belongs into the dead letters, cut down."""
-    FATAL = "fatal"
-    """The producer cannot go on; only a new process can."""
-
-
-_TOO_LARGE = frozenset({
-    confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE,
-    confluent_kafka.KafkaError.INVALID_MSG_SIZE,
-    confluent_kafka.KafkaError.RECORD_LIST_TOO_LARGE,
-})  # fmt: skip
-
-
-class DeliveryError(Exception):
-    """Some record of a batch was not acknowledged; `failure` tells what kind of trouble it is."""
-
-    def __init__(self, code: str, failure: Failure) -> None:
-        super().__init__(f"the broker did not acknowledge: {code}")
-        self.code = code
-        self.failure = failure
-
-    @classmethod
-    def of(cls, error: confluent_kafka.KafkaError) -> DeliveryError:
-        """The error of one record, classified."""
-        if error.code() in _TOO_LARGE:
-            failure = Failure.TOO_LARGE
-        else:
-            failure = Failure.FATAL if error.fatal() else Failure.RETRIABLE
-        return cls(error.name(), failure)
 
 
 class Sender(Protocol):
@@ -119,7 +83,7 @@ class Producer:
         self._fence = fence
         self._on_fatal = on_fatal
         self._connected = threading.Event()
-        self._room = _Room(in_flight)
+        self._room = Room(in_flight)
         self._kafka = confluent_kafka.Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -233,7 +197,7 @@ class Producer:
         try:
             taken = self._kafka.produce_batch(topic, messages, partition, on_delivery)
         except (BufferError, confluent_kafka.KafkaException) as error:
-            batch.count(_kafka_error(error), len(messages))
+            batch.count(refusal(error), len(messages))
             return
         if taken < len(messages):
             refused = [message["_error"] for message in messages if "_error" in message]
@@ -250,7 +214,7 @@ class Producer:
                 headers=list(record.headers),
             )
         except (BufferError, confluent_kafka.KafkaException) as error:
-            batch.count(_kafka_error(error), 1)
+            batch.count(refusal(error), 1)
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """Waits for what is in flight, at most `timeout` seconds, and stops the thread."""
@@ -275,52 +239,6 @@ def size_of(record: Outgoing) -> int:
 def _destination(record: Outgoing) -> tuple[str, int, bool]:
     # -1 is librdkafka's "let the key decide".
     return record.topic, -1 if record.partition is None else record.partition, not record.headers
-
-
-def _kafka_error(error: BaseException) -> confluent_kafka.KafkaError:
-    if isinstance(error, confluent_kafka.KafkaException):
-        return error.args[0]
-    return confluent_kafka.KafkaError(confluent_kafka.KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
-
-
-class _Room:
-    """Holds callers back while too many records wait; strictly first come, first served.
-
-    A table numbers its puts before it sends them, so nobody may overtake: the head stays in the
-    queue until it runs again, and whoever comes meanwhile stands behind it.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._taken = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    async def enter(self, size: int) -> None:
-        """Returns when `size` records fit; one larger than all room waits until it is empty."""
-        if self._waiting or not self._fits(size):
-            place = (size, asyncio.get_running_loop().create_future())
-            self._waiting.append(place)
-            try:
-                await place[1]
-            except asyncio.CancelledError:
-                self._waiting.remove(place)
-                self._wake()
-                raise
-            self._waiting.remove(place)
-        self._taken += size
-        self._wake()
-
-    def leave(self, size: int) -> None:
-        """Gives room back."""
-        self._taken -= size
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiting and self._fits(self._waiting[0][0]) and not self._waiting[0][1].done():
-            self._waiting[0][1].set_result(None)
-
-    def _fits(self, size: int) -> bool:
-        return not self._taken or self._taken + size <= self._limit
 
 
 class _Batch:

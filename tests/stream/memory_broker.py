@@ -15,7 +15,8 @@ from typing import Any
 from pipeline.domain.events import Audit
 from pipeline.stream.batch import Assignment, Batch
 from pipeline.stream.changelog import EPOCH, ChangelogReader, Slab
-from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing, Producer
+from pipeline.stream.delivery import DeliveryError, Failure
+from pipeline.stream.producer import Changes, Outgoing, Producer
 from pipeline.stream.table import DurableTable
 
 DELETE_RETENTION = 7 * 86_400.0

@@ -19,7 +19,7 @@ from pipeline.domain.notices import Notice
 from pipeline.domain.signals import KINDS, Facts, Waiting
 from pipeline.lever import Answer, Held
 from pipeline.stream.control import Update, View
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.delivery import DeliveryError, Failure
 
 T = 1_700_000_000.0
 CLOSED = {"richpanel": T + 30}

@@ -20,7 +20,8 @@ from faust.transport.consumer import Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 
 from pipeline.stream.app import BatchTopic, DurableApp
-from pipeline.stream.consumer import BatchConsumer, BatchThread, BatchTransport
+from pipeline.stream.consumer import BatchConsumer, BatchTransport
+from pipeline.stream.consumer_thread import BatchThread
 
 OVERRIDDEN: dict[tuple[Any, Any], dict[str, list[str]]] = {
     (driver.Consumer, BatchConsumer): {

@@ -16,7 +16,7 @@ from agents.gate_on_control import make_gate
 from agents.patience import Later, Patience
 from pipeline.domain.token_bucket import Bucket, TokenBucket, WindowBucket
 from pipeline.ports import Ambiguous, Permanent, RateLimited, Transient, VendorError
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.controls import Controls
 
 UNIX = 1_700_000_000.0

@@ -10,8 +10,9 @@ import pytest
 from pipeline.stream.batch import Assignment, AssignmentEnded, Batch, Record
 from pipeline.stream.dead_letter import IN_A_ROW, DeadLetters
 from pipeline.stream.deadline import broker_time
+from pipeline.stream.delivery import DeliveryError, Failure
 from pipeline.stream.lanes import Lanes, lanes
-from pipeline.stream.producer import DeliveryError, Failure, Outgoing, Producer
+from pipeline.stream.producer import Outgoing, Producer
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 

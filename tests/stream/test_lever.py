@@ -15,7 +15,7 @@ from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.modes import GLOBAL, Mode, Subject
 from pipeline.lever import Lever, Refused
 from pipeline.stream.control import Update
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.controls import Controls
 from tests.stream.memory_broker import MemoryBroker
 

@@ -5,7 +5,7 @@ import asyncio
 from pipeline.domain.tally import Measured
 from pipeline.domain.windows import fold
 from pipeline.measured import Reports
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.memory_broker import MemoryBroker
 
 

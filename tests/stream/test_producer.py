@@ -1,4 +1,4 @@
-"""The producer's own rules; what needs a broker is in tests/integration/test_producer.py."""
+"""The producer's own rules, without a broker."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ import asyncio
 import confluent_kafka
 import pytest
 
-from pipeline.stream.producer import (
-    MAX_RECORD_BYTES,
-    Changes,
-    DeliveryError,
-    Failure,
-    Outgoing,
-    Producer,
-    _Room,
-)
+from pipeline.stream.delivery import DeliveryError, Failure
+from pipeline.stream.producer import MAX_RECORD_BYTES, Changes, Outgoing, Producer
+from pipeline.stream.room import Room
 
 NOWHERE = "127.0.0.1:1"
 KafkaError = confluent_kafka.KafkaError
@@ -76,7 +70,7 @@ def test_what_the_broker_never_acknowledged_is_an_error_of_the_whole_batch() -> 
 
 def test_nobody_overtakes_who_waits_for_room() -> None:
     async def scenario() -> None:
-        room, order = _Room(10), []
+        room, order = Room(10), []
 
         async def one(name: str, size: int) -> None:
             await room.enter(size)
@@ -98,7 +92,7 @@ def test_nobody_overtakes_who_waits_for_room() -> None:
 
 def test_a_waiter_that_gives_up_leaves_no_hole_in_the_queue() -> None:
     async def scenario() -> None:
-        room = _Room(10)
+        room = Room(10)
         await room.enter(10)
         first = asyncio.create_task(room.enter(4))
         second = asyncio.create_task(room.enter(6))
@@ -115,7 +109,7 @@ def test_a_waiter_that_gives_up_leaves_no_hole_in_the_queue() -> None:
 
 def test_one_larger_than_all_room_goes_when_it_is_empty() -> None:
     async def scenario() -> None:
-        room = _Room(10)
+        room = Room(10)
         await asyncio.wait_for(room.enter(50), 5)
         waiting = asyncio.create_task(room.enter(1))
         await asyncio.sleep(0)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.stream.begin_again import begin_again
-from pipeline.stream.producer import DeliveryError, Outgoing
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing
 from pipeline.stream.restore import (
     Begin,
     CatchUp,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.partition import Overtaken, Partition
-from pipeline.stream.producer import DeliveryError, Outgoing
+from pipeline.stream.producer import Outgoing
 from pipeline.stream.store import Marker, Store, TableBusyError
 from pipeline.stream.table import DurableTable
 from tests.stream.memory_broker import MemoryBroker

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pipeline.stream.batch import IN_HAND_RECORDS, Assignment, Batch, Record
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
+from pipeline.stream.delivery import DeliveryError, Failure
 from pipeline.stream.guard import Crash
 from pipeline.stream.partition import Behind
-from pipeline.stream.producer import MAX_RECORD_BYTES, Changes, DeliveryError, Failure, Outgoing
+from pipeline.stream.producer import MAX_RECORD_BYTES, Changes, Outgoing
 from pipeline.stream.transact import Effects, transact
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from ingress.group_commit import IN_FLIGHT, GroupCommit
-from pipeline.stream.producer import Changes, DeliveryError, Failure, Outgoing
+from pipeline.stream.delivery import DeliveryError, Failure
+from pipeline.stream.producer import Changes, Outgoing
 
 
 class Broker:
