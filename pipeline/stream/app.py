@@ -122,9 +122,10 @@ class DurableApp(faust.App):  # type: ignore[misc]
             await self.sleep(LOOK)
             if self.rebalancing or self.should_stop:
                 continue
-            name = watchdog.stalled(await self.consumer.look(), time.monotonic())
-            if name is not None:
-                self.end("watchdog", Stalled(str(name)))
+            try:
+                await watchdog.look(self.consumer, now=time.monotonic)
+            except Stalled as error:
+                self.end("watchdog", error)
 
     def end(self, where: str, error: BaseException) -> None:
         """Ends the process for a reason that is no record's: what is in hand gets its attempt back."""

@@ -47,6 +47,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._assignments: dict[TP, Assignment] = {}
         self._room = asyncio.Event()
+        self._ends: dict[TP, int] = {}
+        """Of each log at the last look."""
+        self._asked: dict[TP, tuple[int, int]] = {}
+        """What each partition was last asked for again: from our position up to the end then."""
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
@@ -79,7 +83,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for tp, one in self._assignments.items()
             if one.reached is not None and self.app.is_open(tp.partition)
         }
-        ends = await self.highwaters(*mine) if mine else {}
+        ends = self._ends = dict(await self.highwaters(*mine)) if mine else {}
+        read = {tp for tp, one in mine.items() if await self._is_read(tp, one)}
         # Records in hand without a turn wait for the others of this process, and all wait for one
         # that stands alone: that is no standstill.
         is_idle = all(one.is_idle for one in mine.values())
@@ -87,11 +92,37 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {
             tp: Sight(
                 one.reached or 0,
-                ends.get(tp, 0),
+                (one.reached or 0) if tp in read else ends.get(tp, 0),
                 is_idle if one.watermark.pending or one_stands_alone else one.is_idle,
             )
             for tp, one in mine.items()
         }
+
+    async def ask_again(self, tp: TP) -> None:
+        """Seeks to what we read next where something waits and none comes; once for each end.
+
+        Either it was fetched and dropped, and comes now, or it is no record: see `_is_read`.
+        """
+        mine = self._assignments.get(tp)
+        if mine is not None and mine.position is not None and tp in self._ends:
+            asked = mine.position, self._ends[tp]
+            if self._asked.get(tp) != asked:
+                await self.seek_wait({tp: mine.position})
+                self._asked[tp] = asked
+
+    async def _is_read(self, tp: TP, mine: Assignment) -> bool:
+        """Whether what is left up to the end are markers of transactions, which nobody handles.
+
+        Asked for again, the fetcher has passed them and no record came.
+        """
+        end = self._ends.get(tp, 0)
+        if (
+            mine.rest
+            or mine.position != mine.reached
+            or self._asked.get(tp) != (mine.position, end)
+        ):
+            return False
+        return int(await self.position(tp)) >= end and self._asked[tp] == (mine.position, end)
 
     async def perform_seek(self) -> None:
         """Seeks every partition to where we read next: at first the committed offset."""

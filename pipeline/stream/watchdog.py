@@ -6,13 +6,21 @@ partition with records waiting, none in hand and no progress for a minute is one
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from aiokafka.errors import KafkaError
 
 PATIENCE = 60.0
 """Seconds without progress (RELIABILITY R16)."""
+DOUBT = PATIENCE / 2
+"""Seconds without progress after which a partition is asked once more for what waits there."""
 LOOK = 10.0
 """Seconds between two looks."""
+LOOK_TIMEOUT = 100.0
+"""Seconds that a look may take; aiokafka itself gives a request up after 90."""
 
 
 class Stalled(Exception):
@@ -28,12 +36,51 @@ class Sight:
     is_idle: bool
 
 
+class Watched(Protocol):
+    """What is looked at: the consumer, see `BatchConsumer`."""
+
+    async def look(self) -> Mapping[Any, Sight]: ...  # noqa: D102
+    async def ask_again(self, name: Any, /) -> None: ...  # noqa: D102
+
+
+_Answer = TypeVar("_Answer")
+
+
+async def answered(call: Awaitable[_Answer], *, timeout: float = LOOK_TIMEOUT) -> _Answer | None:
+    """What the consumer answers; None where the broker does not tell: nobody is judged by that.
+
+    Raises:
+        Stalled: there was no answer at all, not even that the broker is away.
+    """
+    try:
+        async with asyncio.timeout(timeout) as clock:
+            return await call
+    except KafkaError:
+        return None
+    except TimeoutError:
+        if clock.expired():
+            raise Stalled("the consumer's thread does not answer") from None
+        return None
+
+
 class Watchdog:
     """Remembers since when each partition has had work, none in hand and no progress."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._since: dict[Hashable, tuple[int, float]] = {}
+
+    async def look(self, consumer: Watched, *, now: Callable[[], float]) -> None:
+        """One look at `now` (monotonic seconds); what is in doubt is asked for once more.
+
+        Raises:
+            Stalled: the process must end.
+        """
+        name = self.stalled(await answered(consumer.look()) or {}, now())
+        if name is not None:
+            raise Stalled(str(name))
+        for doubtful in self.waiting(now(), DOUBT):
+            await answered(consumer.ask_again(doubtful))
 
     def stalled(self, sights: Mapping[Hashable, Sight], now: float) -> Hashable | None:
         """A partition that stands still for too long at `now` (seconds), or None."""
@@ -46,7 +93,8 @@ class Watchdog:
             name: self._since[name] if self._since.get(name, (None,))[0] == reached else (reached, now)
             for name, reached in waiting.items()
         }  # fmt: skip
-        for name, (_, since) in self._since.items():
-            if now - since >= self._patience:
-                return name
-        return None
+        return next(iter(self.waiting(now, self._patience)), None)
+
+    def waiting(self, now: float, seconds: float) -> list[Hashable]:
+        """Partitions that stood still at the last look, and for at least `seconds`."""
+        return [name for name, (_, since) in self._since.items() if now - since >= seconds]

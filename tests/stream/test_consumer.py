@@ -46,6 +46,14 @@ def consumer_with(folder: Path, held: Mapping[TP, Assignment], handed: list[Any]
     async def callback(message: Any) -> None:
         handed.append((message.value.partition, [each.offset for each in message.value.records]))
 
+    async def seek_wait(positions: Mapping[TP, int]) -> None:
+        consumer.sought.append(dict(positions))
+
+    async def position(_: TP) -> int:
+        return int(consumer.read_up_to)
+
+    consumer.sought, consumer.read_up_to = [], 0
+    consumer.seek_wait, consumer.position = seek_wait, position
     consumer._thread = SimpleNamespace(note=note)
     consumer._assignments = dict(held)
     consumer._getmany, consumer.highwaters, consumer.callback = getmany, highwaters, callback
@@ -79,5 +87,35 @@ def test_who_waits_for_a_record_that_stands_alone_does_not_stand_still(tmp_path:
             assert dog.stalled(await consumer.look(), PATIENCE) is None
         assert dog.stalled(await consumer.look(), PATIENCE) is None
         assert dog.stalled(await consumer.look(), 2 * PATIENCE) in {HERE, THERE}
+
+    asyncio.run(play())
+
+
+def test_an_end_without_records_counts_as_read_once_it_was_asked_for_again(tmp_path: Path) -> None:
+    """The log ends at 3, and below that lie markers of transactions alone."""
+
+    async def play() -> None:
+        consumer = consumer_with(tmp_path, {HERE: begun(0, Suspicion())}, [])
+        consumer.read_up_to = 3
+        assert (await consumer.look())[HERE].end == 3  # what was fetched may have been dropped
+        for _ in range(2):
+            await consumer.ask_again(HERE)
+        assert consumer.sought == [{HERE: 0}]
+        consumer.read_up_to = 2
+        assert (await consumer.look())[HERE].end == 3
+        consumer.read_up_to = 3
+        assert (await consumer.look())[HERE].end == 0
+
+    asyncio.run(play())
+
+
+def test_records_that_come_after_all_are_no_markers(tmp_path: Path) -> None:
+    async def play() -> None:
+        consumer = consumer_with(tmp_path, {HERE: begun(0, Suspicion())}, [])
+        consumer.read_up_to = 3
+        await consumer.look()
+        await consumer.ask_again(HERE)
+        await consumer._hand_out(await consumer._fetch())
+        assert (await consumer.look())[HERE].end == 3
 
     asyncio.run(play())

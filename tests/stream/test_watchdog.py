@@ -1,6 +1,15 @@
 from __future__ import annotations
 
-from pipeline.stream.watchdog import PATIENCE, Sight, Watchdog
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+
+from pipeline.stream.app import DurableApp
+from pipeline.stream.watchdog import DOUBT, LOOK, PATIENCE, Sight, Stalled, Watchdog, answered
 
 WAITING = Sight(reached=5, end=9, is_idle=True)
 
@@ -29,3 +38,81 @@ def test_a_partition_that_went_away_is_forgotten() -> None:
     dog.stalled({"p": WAITING}, 0.0)
     dog.stalled({}, 10.0)
     assert dog.stalled({"p": WAITING}, PATIENCE) is None
+
+
+def test_what_stands_still_for_half_the_time_is_in_doubt() -> None:
+    dog = Watchdog()
+    dog.stalled({"p": WAITING}, 0.0)
+    assert dog.waiting(DOUBT - 1, DOUBT) == []
+    assert dog.waiting(DOUBT, DOUBT) == ["p"]
+
+
+def test_a_broker_that_does_not_tell_is_nobodys_stall() -> None:
+    async def refused(error: Exception) -> dict[str, Sight]:
+        raise error
+
+    for error in (KafkaConnectionError(), KafkaTimeoutError(), TimeoutError()):
+        assert asyncio.run(answered(refused(error))) is None
+    dog = Watchdog()
+    dog.stalled({"p": WAITING}, 0.0)
+    dog.stalled({}, PATIENCE - 1)  # nothing was answered
+    assert dog.stalled({"p": WAITING}, PATIENCE) is None
+
+
+def test_a_consumer_that_never_answers_is_a_stall() -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(Stalled, match="does not answer"):
+        asyncio.run(answered(never(), timeout=0.01))
+
+
+class Standing:
+    """A consumer that stands still."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.now = 0.0
+
+    async def look(self) -> dict[str, Sight]:
+        return {"p": WAITING}
+
+    async def ask_again(self, _: str) -> None:
+        self.asked.append(self.now)
+
+
+def test_a_partition_in_doubt_is_asked_once_more_before_the_process_ends() -> None:
+    async def watch() -> None:
+        dog, consumer = Watchdog(), Standing()
+        while consumer.now < PATIENCE:
+            await dog.look(consumer, now=lambda: consumer.now)
+            consumer.now += LOOK
+        with pytest.raises(Stalled, match="p"):
+            await dog.look(consumer, now=lambda: consumer.now)
+        assert consumer.asked == [DOUBT, DOUBT + LOOK, DOUBT + 2 * LOOK]
+
+    asyncio.run(watch())
+
+
+def test_a_stall_ends_the_process(tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    def end(where: str, error: BaseException) -> None:
+        assert where == "watchdog"
+        raise Ended from error
+
+    async def soon(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def stands() -> dict[str, Sight]:
+        raise Stalled("p")
+
+    async def watch() -> None:
+        app: Any = DurableApp("x", bootstrap_servers="127.0.0.1:1", folder=tmp_path, on_crash=end)
+        app.consumer._thread.thread_loop.close()
+        app.sleep, app.consumer = soon, SimpleNamespace(look=stands)
+        with pytest.raises(Ended):
+            await app._watch()
+
+    asyncio.run(watch())
