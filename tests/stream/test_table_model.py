@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 
 from pipeline.stream.begin_again import begin_again
 from pipeline.stream.changelog import Slab
+from pipeline.stream.delivery import DeliveryError, Failure
+from pipeline.stream.expiry import sweep
+from pipeline.stream.partition import Behind
 from pipeline.stream.producer import Changes, Outgoing
 from pipeline.stream.restore import TableRefused
 from pipeline.stream.table import DurableTable
@@ -25,6 +28,10 @@ from tests.stream.memory_broker import DELETE_RETENTION, MemoryBroker, MemoryCha
 
 LOG = "rows-changelog"
 Rows = dict[bytes, bytes | None]
+HOUR = 3_600_000
+"""Milliseconds."""
+RETENTION = 48.0 * 3600
+"""Seconds."""
 
 
 class Killed(Exception):
@@ -37,16 +44,35 @@ class FaultyBroker(MemoryBroker):
 
     kill_after_records: int | None = None
     """Of the next send: how many of its records the broker still gets; the ack is never seen."""
+    spared_sends: int = 0
+    """Sends that pass before that one."""
+    refuse_after_records: int | None = None
+    """Of the next send: how many of its records the broker still takes; the others it refuses."""
     kill_after_slabs: int | None = None
     """Of the next restore."""
 
     async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
-        if self.kill_after_records is None or changes is None:
+        if changes is not None and self.refuse_after_records is not None:
+            await self._send_some(changes, self.refuse_after_records)
+            self.refuse_after_records = None
+            raise DeliveryError("MSG_SIZE_TOO_LARGE", Failure.TOO_LARGE)
+        if changes is None or self.kill_after_records is None:
             return await super().send(records, changes)
-        rows = dict(itertools.islice(changes.rows.items(), self.kill_after_records))
+        if self.spared_sends:
+            self.spared_sends -= 1
+            return await super().send(records, changes)
+        await self._send_some(changes, self.kill_after_records)
         self.kill_after_records = None
-        await super().send((), Changes(changes.topic, changes.partition, rows))
         raise Killed
+
+    async def _send_some(self, changes: Changes, count: int) -> None:
+        rows = dict(itertools.islice(changes.rows.items(), count))
+        await super().send((), Changes(changes.topic, changes.partition, rows))
+
+    def spare(self) -> None:
+        """Whatever was to go wrong next does not."""
+        self.kill_after_records = self.kill_after_slabs = self.refuse_after_records = None
+        self.spared_sends = 0
 
     def reader(self, topic: str, partition: int) -> MemoryChangelog:
         return FaultyChangelog(self, topic, partition)
@@ -61,6 +87,13 @@ class FaultyBroker(MemoryBroker):
             else:
                 rows[record.key] = record.value
         return rows
+
+    def time_of(self, key: bytes) -> int:
+        """When the last record of `key` came."""
+        log, times = self.logs[LOG, 0], self.times[LOG, 0]
+        return max(
+            at for record, at in zip(log, times, strict=True) if record and record.key == key
+        )
 
 
 class FaultyChangelog(MemoryChangelog):
@@ -82,13 +115,15 @@ class World:
         self._lives = itertools.count()
         self.broker = FaultyBroker()
         self.model: dict[bytes, bytes] = {}
+        self.written: dict[bytes, int] = {}
+        """When each row of the model was written, by the broker's clock."""
         self.disk = folder / "start"
         self.table: DurableTable | None = None
 
     async def running(self) -> DurableTable:
         """The table, opened if the process is not running; a kill in a restore is tried again."""
         while self.table is None:
-            table = self.broker.table(self.disk)
+            table = self.broker.table(self.disk, retention=RETENTION)
             table.assign([0])
             try:
                 await table.ready(0)
@@ -115,12 +150,17 @@ class World:
             await self.leave(table)
         else:
             arrived = rows
-            if not rows:
-                self.broker.kill_after_records = None
-        for key, value in arrived.items():
-            self.model.pop(key, None)
-            if value is not None:
-                self.model[key] = value
+            self.broker.spare()
+        self.arrive(arrived)
+
+    def arrive(self, rows: Rows) -> None:
+        """What a put comes to in the dict."""
+        for key, value in rows.items():
+            if value is None:
+                self.model.pop(key, None)
+                self.written.pop(key, None)
+            else:
+                self.model[key], self.written[key] = value, self.broker.now
 
     async def check(self) -> None:
         table = await self.running()
@@ -149,6 +189,65 @@ class PutRows:
         await world.put(self.rows, self.kill_after)
 
 
+@dataclass(frozen=True)
+class RefusedPut:
+    """The broker refuses an output; some rows of the put may lie in the changelog already."""
+
+    rows: Rows
+    arrived: int
+    later: Rows
+    """The next put, which meets what arrived of this one."""
+
+    async def run(self, world: World) -> None:
+        table, before = await world.running(), dict(world.model)
+        world.broker.refuse_after_records = self.arrived
+        outputs = [Outgoing("out", b"k", b"v")]
+        with pytest.raises(DeliveryError):
+            await table.commit(0, self.rows, world.broker, outputs=outputs)
+        assert dict(table.items()) == before
+        arrived = dict(itertools.islice(self.rows.items(), self.arrived))
+        world.arrive(arrived)
+        if not arrived:
+            return
+        with pytest.raises(Behind):
+            await table.commit(0, self.later, world.broker)
+        assert dict(table.items()) == before
+        world.arrive(self.later)
+        await world.leave(table)
+
+
+@dataclass(frozen=True)
+class LetTimeGo:
+    hours: int
+
+    async def run(self, world: World) -> None:
+        world.broker.now += self.hours * HOUR
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Removes what is older than the retention, by ticks; may be killed among its tombstones."""
+
+    kill_after: int | None
+
+    async def run(self, world: World) -> None:
+        table, broker = await world.running(), world.broker
+        oldest = broker.now - 1000 * RETENTION
+        dead = sorted(key for key, at in world.written.items() if at < oldest)
+        broker.kill_after_records, broker.spared_sends = self.kill_after, 1
+        try:
+            assert await sweep(table, 0, broker, sleep=soon) == len(dead)
+        except Killed:
+            dead = dead[: self.kill_after]
+            await world.leave(table)
+        broker.spare()
+        world.arrive(dict.fromkeys(dead))
+
+
+async def soon(_: float) -> None:
+    await asyncio.sleep(0)
+
+
 class Kill:
     async def run(self, world: World) -> None:
         await world.leave(await world.running())
@@ -165,7 +264,7 @@ class KillInRestore:
             shutil.rmtree(world.disk, ignore_errors=True)
         world.broker.kill_after_slabs = self.slabs
         await world.running()
-        world.broker.kill_after_slabs = None
+        world.broker.spare()
 
 
 class StopOrderly:
@@ -220,9 +319,15 @@ class LoseTail:
             await table.ready(0)
         await table.close()
         folder, changelog = world.disk / "rows" / "0", world.broker.reader(LOG, 0)
+        left = world.broker.fold()
         await begin_again(folder, changelog, (LOG, 0), world.broker, epoch="never")
-        # What was deleted in the lost part lives again, and nothing else is different.
-        world.model = {**world.broker.fold(), **world.model}
+        # What was deleted in the lost part lives again, and nothing else is different. A row is as
+        # old as the record that has it now: what was lost is written anew.
+        world.model = {**left, **world.model}
+        world.written = {
+            key: world.broker.time_of(key) if left.get(key) == value else world.broker.now
+            for key, value in world.model.items()
+        }
 
 
 class StayAway:
@@ -250,7 +355,17 @@ class Verify:
         assert verdict.rows == len(dict(table.items()))
 
 
-Step = PutRows | Kill | KillInRestore | OtherWorker | LoseTail | StayAway
+Step = (
+    PutRows
+    | RefusedPut
+    | LetTimeGo
+    | Sweep
+    | Kill
+    | KillInRestore
+    | OtherWorker
+    | LoseTail
+    | StayAway
+)
 
 keys = st.integers(0, 8).map(lambda n: b"k%d" % n)
 values = st.one_of(st.none(), st.binary(max_size=3))
@@ -258,6 +373,9 @@ rows = st.dictionaries(keys, values, min_size=1, max_size=5)
 steps = st.one_of(
     st.builds(PutRows, rows, st.none()),
     st.builds(PutRows, rows, st.integers(0, 5)),
+    st.builds(RefusedPut, rows, st.integers(0, 5), rows),
+    st.builds(LetTimeGo, st.integers(0, 72)),
+    st.builds(Sweep, st.none() | st.integers(0, 3)),
     st.builds(KillInRestore, st.integers(0, 3), st.booleans()),
     st.builds(OtherWorker, rows),
     st.builds(LoseTail, st.integers(1, 4)),
@@ -271,6 +389,9 @@ steps = st.one_of(
 @example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 0), Kill()])
 @example([PutRows({b"k1": b"1"}, None), PutRows({b"k1": b"2", b"k2": b"3"}, 1), Kill()])
 @example([PutRows({b"k1": b"1"}, None), OtherWorker({b"k1": None}), StayAway()])
+@example([PutRows({b"k1": b"1"}, None), LetTimeGo(72), PutRows({b"k2": b"2"}, None), Sweep(None)])
+@example([PutRows({b"k1": b"1", b"k2": b"2"}, None), LetTimeGo(72), Sweep(1), Sweep(None)])
+@example([RefusedPut({b"k1": b"1", b"k2": b"2"}, 1, {b"k1": None}), Kill()])
 @given(st.lists(steps, min_size=2, max_size=12))
 def test_the_table_equals_a_dict_whatever_dies_when(
     script: list[Step],
