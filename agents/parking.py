@@ -12,7 +12,7 @@ from collections.abc import Callable
 from agents.status import StatusServer, status_routes
 from pipeline import telemetry, topics
 from pipeline.control import follow
-from pipeline.settings import Settings
+from pipeline.settings import Settings, address
 from pipeline.stream.batch import Record
 from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.dead_letter import dead_letter
@@ -35,13 +35,12 @@ async def serve_parking(
         client_id=f"switchboard-{NAME}-{settings.instance}",
         on_fatal=lambda code: crash("producer", code=code),
     )
-    # It calls no vendor, so nobody waits for it; its metrics tell the mode as everybody's do.
+    # It calls no vendor, so it confirms each change at once; that it is alive others see by this.
     control, follower = follow(
         settings.bootstrap_servers,
         producer,
         name=f"{NAME}-{settings.instance}",
         life=uuid.uuid4().hex,
-        is_observer=True,
         monotonic=time.monotonic,
         on_crash=crash,
     )
@@ -57,6 +56,7 @@ async def serve_parking(
     )
     server = StatusServer(status_routes(lambda: scheduler.is_ready))
     serving = asyncio.create_task(server.serve([bound]))
+    control.url = address(bound)
     await follower.start()
     working = asyncio.create_task(scheduler.run())
     working.add_done_callback(_crash_on_failure)

@@ -13,9 +13,7 @@ from typing import Any
 
 from console.lag import duration, stage_of, topic_of, why
 from pipeline.domain.lag import State
-
-KINDS = ("ingress", "dedup", "classify", "act", "observe", "parking")
-"""Processes without which nothing works."""
+from pipeline.domain.signals import KINDS
 
 
 class Level(IntEnum):
@@ -167,11 +165,18 @@ def _level_of(rows: Iterable[Mapping[str, Any]]) -> Level:
     return Level.LOOK if states & {State.WARN, State.REWIND} else Level.WELL
 
 
+def command_of(kind: str) -> str:
+    """What starts a process of a kind."""
+    return "python -m ingress" if kind == "ingress" else f"python -m agents {kind}"
+
+
 def _processes(facts: Facts) -> list[Line]:
     alive = [each for each in facts.processes if each["is_live"]]
-    kinds = {each["name"].partition("-")[0] for each in alive} | _members(facts)
+    kinds = {each["name"].partition("-")[0] for each in alive}
     lines = [
-        Line(f"no {kind} gives a sign of life", Level.BAD) for kind in KINDS if kind not in kinds
+        Line(f"no {kind} gives a sign of life: start {command_of(kind)}", Level.BAD)
+        for kind in KINDS
+        if kind not in kinds
     ]
     lines += [
         Line(f"{each['name']} has not confirmed the last change", Level.BAD)
@@ -184,11 +189,3 @@ def _processes(facts: Facts) -> list[Line]:
     names = sorted(each["name"] for each in alive)
     lines.append(Line(f"{len(names)} alive: {', '.join(names)}; version {', '.join(versions)}"))
     return lines
-
-
-def _members(facts: Facts) -> set[str]:
-    """Parking gives no sign of life but the partitions that it holds."""
-    is_held = facts.lags is None or any(
-        row["owner"] is not None for row in facts.lags if stage_of(row) == "parking"
-    )
-    return {"parking"} if is_held else set()

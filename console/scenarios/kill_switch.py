@@ -26,8 +26,8 @@ WARM_UP = 100
 """Replies before the first flip: a broker that has just started interprets its bytecode."""
 FLOW = 10
 """Replies that must have gone out before each further flip."""
-PROCESSES = 6
-"""Ingress, two of act and one of each other stage."""
+PROCESSES = 7
+"""Ingress, parking, two of act and one of each other stage."""
 CUT_OFF_STOPS_WITHIN = 5.0
 
 
@@ -125,7 +125,7 @@ async def cut_off(world: World) -> None:
 
 
 async def follow_again(operator: Operator) -> bool:
-    """Whether all six processes are heard of."""
+    """Whether all seven processes are heard of."""
     heard = operator.control.processes()
     return len({each.record.name for each in heard}) == PROCESSES
 

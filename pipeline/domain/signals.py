@@ -30,8 +30,8 @@ SIGNALS: dict[str, str] = {
 }
 """Every signal and what it means."""
 
-KINDS = ("ingress", "dedup", "classify", "act", "observe")
-"""Processes without which nothing works."""
+KINDS = ("ingress", "dedup", "classify", "act", "observe", "parking")
+"""Processes without which work is not taken, not done or not seen."""
 UNHEARD = 3600.0
 """Seconds of silence of a kind that nobody has ever heard of."""
 GRACE = 5.0

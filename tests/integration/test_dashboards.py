@@ -189,7 +189,7 @@ def test_status_tells_of_every_part_of_the_running_system(watched: Watched) -> N
     assert said["lag_source"] == said["judge"] == "observe-0"
     assert said["modes"]["global"]["mode"] == "live", (said["modes"], said["alerts"])
     assert {each["name"] for each in said["processes"] if each["is_live"]} >= {
-        "ingress-0", "dedup-0", "classify-0", "act-0", "observe-0"
+        "ingress-0", "dedup-0", "classify-0", "act-0", "observe-0", "parking-0"
     }  # fmt: skip
     assert sum(each["all"] for each in said["letters"].values()) > 0, "broken bodies were sent"
     levels = [section["level"] for section in said["sections"]]

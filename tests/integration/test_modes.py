@@ -28,7 +28,7 @@ from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = {"ingress-0", "dedup-0", "classify-0", "act-0", "observe-0"}
+PROCESSES = {"ingress-0", "dedup-0", "classify-0", "act-0", "observe-0", "parking-0"}
 TOKENS = {"alice": "a-token", "bob": "b-token"}
 ALICE = {"Authorization": "Bearer a-token"}
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from console.overview import KINDS, Facts, Level, Section, sections
+from console.overview import Facts, Level, Section, sections
 from console.status import screen
+from pipeline.domain.signals import KINDS
 
 
 def process(name: str, **changes: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def row(stage: str, state: str = "OK", cause: str = "none", **changes: Any) -> d
 
 WELL = Facts(
     modes={"global": {"mode": "live", "by": "ann", "reason": "go"}},
-    processes=[process(f"{kind}-0") for kind in KINDS if kind != "parking"],
+    processes=[process(f"{kind}-0") for kind in KINDS],
     vendors=[
         {
             "vendor": "richpanel",
@@ -112,14 +113,13 @@ def test_dead_letters_of_the_last_hour_are_to_be_looked_at_and_old_ones_are_told
 
 
 def test_a_kind_of_process_that_nobody_hears_is_bad() -> None:
-    silent = [process(f"{kind}-0", is_live=kind != "act") for kind in KINDS if kind != "parking"]
+    silent = [process(f"{kind}-0", is_live=kind not in {"ingress", "parking"}) for kind in KINDS]
     section = found(processes=silent)["processes"]
     assert section.level is Level.BAD
-    assert "no act gives a sign of life" in texts(section)
-
-
-def test_parking_lives_where_it_holds_a_partition() -> None:
-    assert "no parking" in texts(found(lags=[row("act"), row("parking", owner=None)])["processes"])
+    assert [line.text for line in section.lines if line.level is Level.BAD] == [
+        "no ingress gives a sign of life: start python -m ingress",
+        "no parking gives a sign of life: start python -m agents parking",
+    ]
 
 
 def test_a_process_that_has_not_confirmed_is_bad_and_two_versions_are_told() -> None:

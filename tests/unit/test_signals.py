@@ -127,10 +127,10 @@ def test_every_signal_comes_of_the_facts_and_what_is_not_known_is_left_out() -> 
 
 
 def test_a_kind_is_as_lively_as_its_liveliest_process() -> None:
-    kinds = silence({"act-0": 30.0, "act-1": 0.5, "parking-0": 2.0})
+    kinds = silence({"act-0": 30.0, "act-1": 0.5, "observe-0": 2.0})
     assert kinds["act"] == 0.5
-    assert kinds["parking"] == 2.0
-    assert kinds["ingress"] == UNHEARD
+    assert kinds["observe"] == 2.0
+    assert kinds["ingress"] == kinds["parking"] == UNHEARD
 
 
 def test_a_customer_counts_as_missed_after_the_time_that_a_webhook_takes() -> None:
