@@ -38,7 +38,6 @@ from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
-from pipeline.domain.query import Line, Question
 from pipeline.domain.token_bucket import TokenBucket, WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.mending import mended
@@ -168,14 +167,11 @@ def build_observe(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         fetch=fetch_json,
     )
 
-    async def asked(question: Question) -> list[Line]:
-        return (await kept.find(question)).lines(question)
-
     has_desk = bool(settings.richpanel_key.get_secret_value())
     alerting = attach_alerts(
         stage,
         settings,
-        ask=asked,
+        ask=kept.lines,
         lag=observer.watch,
         desk=Richpanel.from_settings(settings) if has_desk else None,
         on_crash=crash,

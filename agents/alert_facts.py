@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 import confluent_kafka
@@ -25,7 +26,7 @@ from pipeline.domain.signals import (
     Facts,
     Waiting,
     measured,
-    question_of,
+    questions_of,
 )
 from pipeline.ports import RecentTickets, VendorError
 
@@ -41,8 +42,8 @@ _STANDING = frozenset({State.STALL, State.STOP})
 _PER_BUDGET = 60.0
 _TIMEOUT = 5.0
 
-Ask = Callable[[Question], Awaitable[list[Line]]]
-"""What the windows of all partitions say to a question."""
+Ask = Callable[[Iterable[Question]], Awaitable[Mapping[Question, Sequence[Line]]]]
+"""What the windows of all partitions say to each question."""
 
 
 class LagView(Protocol):
@@ -125,8 +126,12 @@ class FactsReader:
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
         now = self.now()
-        said = await asyncio.to_thread(self.last_webhook.look)
-        newest = max(said or 0.0, self.watching_since)
+        of_rules = {rule.name: questions_of(rule, now) for rule in self.rules if rule.metric}
+        lately, last_week = (received_before(at) for at in (now, now - LAST_WEEK))
+        calls = ask("vendor_requests", now - _PER_BUDGET, now, by=("vendor",))
+        told = await self.ask({*chain(*of_rules.values()), lately, last_week, calls})
+        newest_webhook = await asyncio.to_thread(self.last_webhook.look)
+        newest = max(newest_webhook or 0.0, self.watching_since)
         gates = self._gates()
         closed = (gates or {}).get(HELPDESK, 0.0) > now
         facts = Facts(
@@ -136,25 +141,16 @@ class FactsReader:
             waiting=None if self.lag is None else waiting(self.lag.fresh),
             last_webhook_at=newest,
             written_at=await self.sample.look(newest, now, is_closed=closed),
-            webhooks=await self._received(now),
-            webhooks_last_week=await self._received(now - LAST_WEEK),
+            webhooks=_total(told[lately]),
+            webhooks_last_week=_total(told[last_week]),
             broken=self.trail.broken(now),
             values={
-                rule.name: await self._value(rule, rule.metric, now)
+                rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))
                 for rule in self.rules
-                if rule.metric is not None
+                if rule.metric
             },
         )
-        return facts, await self._budgets_used(now)
-
-    async def _value(self, rule: Rule, metric: str, now: float) -> dict[str, float]:
-        lines = await self.ask(question_of(rule, metric, now))
-        minus = rule.minus and await self.ask(question_of(rule, rule.minus, now))
-        return measured(rule, lines, minus or None)
-
-    async def _received(self, now: float) -> int:
-        lines = await self.ask(ask("received", max(0.0, now - LOOK_BACK), now))
-        return sum(line.points[0].count for line in lines)
+        return facts, self._budgets_used(calls, told[calls])
 
     def _gates(self) -> dict[str, float] | None:
         if not self.control.is_fresh:
@@ -177,17 +173,25 @@ class FactsReader:
             found[name] = min(silent, found.get(name, silent))
         return found
 
-    async def _budgets_used(self, now: float) -> dict[str, float]:
-        asked = ask("vendor_requests", now - _PER_BUDGET, now, by=("vendor",))
+    def _budgets_used(self, calls: Question, lines: Iterable[Line]) -> dict[str, float]:
         rates = {
-            line.labels["vendor"]: line.points[0].count / (asked.end - asked.begin)
-            for line in await self.ask(asked)
+            line.labels["vendor"]: line.points[0].count / (calls.end - calls.begin)
+            for line in lines
         }
         return {
             vendor: rate / self.budgets[vendor]
             for vendor, rate in rates.items()
             if vendor in self.budgets
         }
+
+
+def received_before(at: float) -> Question:
+    """How many webhooks came within `LOOK_BACK` before a unix second."""
+    return ask("received", max(0.0, at - LOOK_BACK), at)
+
+
+def _total(lines: Iterable[Line]) -> int:
+    return sum(line.points[0].count for line in lines)
 
 
 def waiting(lags: Iterable[Lag]) -> dict[str, Waiting] | None:

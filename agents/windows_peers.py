@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,18 @@ class Windows:
                     pieces += theirs
                     missing -= {partition}
         return Found(tuple(pieces), tuple(sorted(missing)))
+
+    async def lines(self, questions: Iterable[Question]) -> dict[Question, list[Line]]:
+        """Each answer as far as it is known; a range is read once for all that ask for it."""
+        ranges: dict[tuple[int, int, int], list[Question]] = defaultdict(list)
+        for each in questions:
+            ranges[each.begin, each.end, each.step].append(each)
+        answers: dict[Question, list[Line]] = {}
+        for same in ranges.values():
+            names = tuple(sorted({name for each in same for name in each.metric.stored}))
+            found = await self.find(same[0], names)
+            answers |= {each: found.lines(each) for each in same}
+        return answers
 
     def part(self, question: Question, query: Mapping[str, str]) -> dict[str, Any]:
         """What this worker has of the partitions that another one lacks, step by step."""

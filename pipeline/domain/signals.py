@@ -79,14 +79,18 @@ class Facts:
     """Rule -> group -> value, of rules over a metric."""
 
 
-def question_of(rule: Rule, metric: str, now: float) -> Question:
-    """What the windows are asked for a rule.
+def questions_of(rule: Rule, now: float) -> list[Question]:
+    """What the windows are asked for a rule over a metric: for it, and for what is taken off it.
 
     Raises:
         QueryError: there is no such metric or label.
     """
     labels = tuple(sorted({*rule.where, *([rule.by] if rule.by else [])}))
-    return ask(metric, max(0.0, now - rule.over), now, by=labels)
+    return [
+        ask(metric, max(0.0, now - rule.over), now, by=labels)
+        for metric in (rule.metric, rule.minus)
+        if metric is not None
+    ]
 
 
 def measured(

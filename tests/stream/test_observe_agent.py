@@ -13,6 +13,7 @@ from agents.windows_query import routes
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import Audit, Outcome
+from pipeline.domain.query import ask
 from tables.windows import WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
 
@@ -124,6 +125,45 @@ def test_a_worker_asks_the_others_for_what_it_lacks_and_says_what_nobody_has(
 
             told = await answering(windows, partitions=2, peers=strange)("/windows", query)
             assert told["missing"] == [1]
+        await mine.table.close()
+        await other.table.close()
+
+    asyncio.run(scenario())
+
+
+def test_many_questions_of_one_range_are_one_reading_of_every_worker(
+    make_stage: Callable[[str], Stage],
+) -> None:
+    async def scenario() -> None:
+        mine, other = make_stage("observe"), make_stage("another")
+        other.table.assign([1])
+        for stage, partition in ((mine, 0), (other, 1)):
+            await stage.table.ready(partition)
+            batch = batch_of([recorded(n, 15 * n) for n in range(9)], partition=partition)
+            puts = fold_batch(batch, windows=WindowsTable(stage.table), now=lambda: 1.0).puts
+            await stage.table.commit(partition, puts, stage.producer)
+        theirs = answering(WindowsTable(other.table), partitions=2)
+        readings = []
+
+        async def ask_other(url: str, query: Mapping[str, str]) -> Any:
+            readings.append((query["from"], query["to"]))
+            return await theirs(PATH, query)
+
+        windows = Windows(
+            WindowsTable(mine.table), partitions=2, peers=lambda: ["http://peer"], fetch=ask_other
+        )
+        begin, end = 1_700_000_000, 1_700_000_140
+        questions = [
+            ask("outcomes", begin, end, by=("outcome",)),
+            ask("outcome_seconds", begin, end),
+            ask("worker_error_rate", begin, end),
+            ask("outcomes", begin, end - 60),
+        ]
+        found = await windows.lines([*questions, *questions])
+        assert readings == [(str(begin), str(end)), (str(begin), str(end - 60))]
+        for each in questions:
+            assert found[each] == (await windows.find(each)).lines(each)
+        assert [line.points[0].count for line in found[questions[0]]] == [18]
         await mine.table.close()
         await other.table.close()
 

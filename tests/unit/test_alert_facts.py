@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,8 +100,8 @@ class Known:
 
 
 def reader(windows: list[Window], known: Known, controls: Controls) -> FactsReader:
-    async def ask(question: Question) -> list[Line]:
-        return answer(windows, question)
+    async def ask(questions: Iterable[Question]) -> dict[Question, list[Line]]:
+        return {each: answer(windows, each) for each in questions}
 
     anything: Any = known
     return FactsReader(

@@ -16,7 +16,7 @@ from pipeline.domain.signals import (
     is_askable,
     measured,
     missed,
-    question_of,
+    questions_of,
     silence,
     values_of,
 )
@@ -33,41 +33,38 @@ def rule(**fields: Any) -> Rule:
     )  # fmt: skip
 
 
-def lines(asked: Rule, counts: dict[str, int], metric: str | None = None) -> list[Line]:
+def lines(asked: Rule, counts: dict[str, int]) -> list[list[Line]]:
+    """What the windows say to each question of a rule."""
     tally = Tally(counts=counts)
-    question = question_of(asked, metric or asked.metric or "", 1000.0)
-    return answer([Window(start=990, counts=tally.counts)], question)
+    window = Window(start=990, counts=tally.counts)
+    return [answer([window], question) for question in questions_of(asked, 1000.0)]
 
 
 def test_a_counter_is_filtered_grouped_and_added_up() -> None:
     by_action = rule(metric="actions", where={"outcome": "triaged"}, by="action")
     counts = {"actions|reply|triaged": 3, "actions|route|triaged": 1, "actions|reply|replied": 9}
-    assert measured(by_action, lines(by_action, counts)) == {"reply": 3, "route": 1}
+    assert measured(by_action, *lines(by_action, counts)) == {"reply": 3, "route": 1}
     whole = rule(metric="actions", where={"outcome": "triaged"})
-    assert measured(whole, lines(whole, counts)) == {WHOLE: 4}
+    assert measured(whole, *lines(whole, counts)) == {WHOLE: 4}
 
 
 def test_a_share_of_too_few_says_nothing() -> None:
     asked = rule(metric="vendor_429_rate", by="vendor", least=5)
     few = {"vendor_requests|richpanel|429": 2, "vendor_requests|richpanel|2xx": 2}
-    assert measured(asked, lines(asked, few)) == {"richpanel": 0.0}
+    assert measured(asked, *lines(asked, few)) == {"richpanel": 0.0}
     enough = few | {"vendor_requests|richpanel|2xx": 6}
-    assert measured(asked, lines(asked, enough)) == {"richpanel": 0.25}
-    assert measured(asked, lines(asked, {})) == {}
+    assert measured(asked, *lines(asked, enough)) == {"richpanel": 0.25}
+    assert measured(asked, *lines(asked, {})) == {}
     nothing = rule(metric="duplicate_rate")
-    assert measured(nothing, lines(nothing, {})) == {WHOLE: 0.0}
+    assert measured(nothing, *lines(nothing, {})) == {WHOLE: 0.0}
 
 
 def test_what_was_done_is_taken_off_what_was_decided() -> None:
     asked = rule(metric="decisions_made", minus="actions_success")
     counts = {"decisions_made|model|refund_request|email": 9, "actions_success|acted|email": 4}
-    assert measured(asked, lines(asked, counts), lines(asked, counts, "actions_success")) == {
-        WHOLE: 5
-    }
+    assert measured(asked, *lines(asked, counts)) == {WHOLE: 5}
     counts["actions_success|acted|email"] = 40
-    assert measured(asked, lines(asked, counts), lines(asked, counts, "actions_success")) == {
-        WHOLE: 0
-    }
+    assert measured(asked, *lines(asked, counts)) == {WHOLE: 0}
 
 
 @pytest.mark.parametrize(
