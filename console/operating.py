@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.control import Control, follow
 from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_PREFIX
@@ -21,6 +22,7 @@ from pipeline.stream.control import Follower
 from pipeline.stream.producer import Producer
 
 CONNECTED_WITHIN = 5.0
+KAFKA_PORT = 9092
 KNOWN_WITHIN = 15.0
 
 
@@ -56,8 +58,14 @@ class Operator:
 
 
 @asynccontextmanager
-async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
-    """Follows the control topic as an observer: nobody waits for its confirmation."""
+async def operating(
+    bootstrap_servers: str, *, within: float = CONNECTED_WITHIN
+) -> AsyncIterator[Operator]:
+    """Follows the control topic as an observer: nobody waits for its confirmation.
+
+    Raises:
+        BrokerUnreachable: nobody listens, or no broker answers `within` seconds.
+    """
     life = uuid.uuid4().hex
     producer = Producer(
         bootstrap_servers,
@@ -92,8 +100,11 @@ async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
         monotonic=time.monotonic,
         new_id=lambda: uuid.uuid4().hex,
     )
-    # Asked first, by the client that logs nothing of its own about a broker that is away.
-    if not await producer.connect(timeout=CONNECTED_WITHIN):
+    # Asked first, by the client that logs nothing of its own about a broker that is away. Where
+    # nobody listens it would go on trying.
+    if not (
+        await is_listening(bootstrap_servers, within) and await producer.connect(timeout=within)
+    ):
         await producer.close(timeout=0.0)
         raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}")
     try:
@@ -106,6 +117,23 @@ async def operating(bootstrap_servers: str) -> AsyncIterator[Operator]:
     finally:
         await follower.stop()
         await producer.close()
+
+
+async def is_listening(bootstrap_servers: str, within: float) -> bool:
+    """Whether a connection to any of the brokers comes about `within` seconds."""
+    places = (each.strip() for each in bootstrap_servers.split(","))
+    return any(await asyncio.gather(*(_connects(each, within) for each in places)))
+
+
+async def _connects(place: str, within: float) -> bool:
+    try:
+        where = urlsplit(f"//{place}")
+        async with asyncio.timeout(within):
+            _, writer = await asyncio.open_connection(where.hostname, where.port or KAFKA_PORT)
+    except (OSError, ValueError):  # a TimeoutError is an OSError, a port in words a ValueError
+        return False
+    writer.close()
+    return True
 
 
 def who() -> str:

@@ -32,6 +32,8 @@ from pipeline.settings import Settings, load_settings
 from pipeline.stream.admin import BrokerUnreachable
 
 HOUR = 3600.0
+ANSWERS_WITHIN = 2.5
+"""Seconds that a broker has to answer; with the start of Python a dead one is told within five."""
 COLOURS = {Level.WELL: "green", Level.LOOK: "yellow", Level.BAD: "bold red"}
 WORDS = {Level.WELL: "all is well", Level.LOOK: "look at this", Level.BAD: "act now"}
 LETTERS = (
@@ -87,7 +89,7 @@ async def gather(settings: Settings) -> Facts:
         BrokerUnreachable: no broker answers, so nothing can.
         ControlLost: the control topic is not there.
     """
-    async with operating(settings.bootstrap_servers) as operator:
+    async with operating(settings.bootstrap_servers, within=ANSWERS_WITHIN) as operator:
         await operator.known()
         missing: dict[str, str] = {}
         control = described(operator.control)
