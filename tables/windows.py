@@ -13,7 +13,7 @@ from pipeline.domain.events import Audit
 from pipeline.domain.metrics import named
 from pipeline.domain.query import WIDTH, Question
 from pipeline.domain.rollup import Newest, cover, left, rolled, unrolled
-from pipeline.domain.tally import Buckets
+from pipeline.domain.tally import Bucketed
 from pipeline.domain.windows import Window, fold, window_start
 from pipeline.stream.table import DurableTable
 from pipeline.stream.windowed import WindowedTable
@@ -36,7 +36,7 @@ class Piece:
 
     start: int
     counts: Mapping[str, int]
-    histograms: Mapping[str, Buckets]
+    histograms: Mapping[str, Bucketed]
     levels: Mapping[str, float]
 
 

@@ -252,7 +252,7 @@ class _Histograms(_Fold):
             if (place := self._place(series)) is not None:
                 cell = place[0], step
                 if (into := self._sums.get(cell)) is None:
-                    self._sums[cell] = defaultdict(int, buckets)
+                    self._sums[cell] = defaultdict(int, buckets.items())
                     continue
                 for index, times in buckets.items():
                     into[index] += times

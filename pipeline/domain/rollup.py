@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -100,6 +101,17 @@ def _cover(
     yield from _cover(last, end, newest, narrower)
 
 
-def unrolled(row: Mapping[str, tuple[list[int], list[int]]]) -> dict[str, dict[int, int]]:
-    """The histograms of a wider window as everybody else has them."""
-    return {series: dict(zip(*pair, strict=True)) for series, pair in row.items()}
+class Columns(NamedTuple):
+    """A histogram of a wider window: merged as it is stored, since a week has a million buckets."""
+
+    indexes: list[int]
+    times: list[int]
+
+    def items(self) -> Iterable[tuple[int, int]]:
+        """As of a dictionary."""
+        return zip(self.indexes, self.times, strict=True)
+
+
+def unrolled(row: Mapping[str, tuple[list[int], list[int]]]) -> dict[str, Columns]:
+    """The histograms of a wider window, to be merged."""
+    return {series: Columns(*pair) for series, pair in row.items()}

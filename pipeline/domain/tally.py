@@ -7,7 +7,9 @@ quantile over any range is exact to the width of a bucket (DDSketch's idea).
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +23,14 @@ Buckets = dict[int, int]
 """Log bucket -> how many values fell into it."""
 
 
+class Bucketed(Protocol):
+    """A histogram to be merged: a dictionary, or whatever else tells its buckets."""
+
+    def items(self) -> Iterable[tuple[int, int]]:
+        """Log buckets and how many values fell into each."""
+        ...
+
+
 class Counted(Protocol):
     """What can be merged and asked; each name is a series of `pipeline.domain.metrics`."""
 
@@ -30,7 +40,7 @@ class Counted(Protocol):
         ...
 
     @property
-    def histograms(self) -> Mapping[str, Mapping[int, int]]:
+    def histograms(self) -> Mapping[str, Bucketed]:
         """Series -> buckets of its values."""
         ...
 
@@ -106,17 +116,10 @@ def quantile(buckets: Mapping[int, int], share: float) -> float | None:
 
 
 def quantiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[float | None]:
-    """`quantile` for each of `shares`, which rise."""
-    ordered = sorted(buckets.items())
-    total = sum(times for _, times in ordered)
-    if not total:
+    """`quantile` for each of `shares`."""
+    indexes = sorted(buckets)
+    up_to = list(accumulate(map(buckets.__getitem__, indexes)))
+    if not up_to or not up_to[-1]:
         return [None for _ in shares]
-    found: list[float | None] = []
-    at, seen = 0, ordered[0][1]
-    for share in shares:
-        rank = max(1, math.ceil(share * total))
-        while seen < rank:
-            at += 1
-            seen += ordered[at][1]
-        found.append(bucket_value(ordered[at][0]))
-    return found
+    ranks = (max(1, math.ceil(share * up_to[-1])) for share in shares)
+    return [bucket_value(indexes[bisect_left(up_to, rank)]) for rank in ranks]
