@@ -14,9 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.domain.evaluation import Judged, evaluate
-from pipeline.domain.keywords import classify_by_keywords
 from pipeline.domain.taxonomy import Intent
 from pipeline.ports import VendorError
 from pipeline.settings import SettingsError, load_settings
@@ -86,6 +84,9 @@ def eval_command(
 
 def by_rules(texts: list[str]) -> list[Intent | None]:
     """What the keyword rules say of each text; None where they are not sure."""
+    # Half the time that any command takes to start, and `panic` needs neither of these two.
+    from pipeline.domain.keywords import classify_by_keywords
+
     verdicts = map(classify_by_keywords, texts)
     return [None if verdict is None else verdict.intent for verdict in verdicts]
 
@@ -99,6 +100,8 @@ async def by_model(texts: list[str]) -> list[Intent | None]:
         SettingsError: no model is configured.
         EvalError: it answered nothing at all.
     """
+    from pipeline.clients.openai_classifier import OpenAIClassifier
+
     settings = load_settings()
     if not (settings.openai_api_key.get_secret_value() or settings.openai_base_url):
         raise SettingsError("no model: set SWITCHBOARD_OPENAI_API_KEY, or use --with rules")

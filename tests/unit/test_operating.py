@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +42,16 @@ def test_a_broker_that_takes_connections_and_never_answers_is_told_in_time() -> 
 @pytest.mark.parametrize("place", ["127.0.0.1:none", ""])
 def test_what_is_no_address_is_told_as_a_broker_that_does_not_answer(place: str) -> None:
     assert "no broker answers" in turned_away(place, within=LONG)
+
+
+def test_a_command_starts_without_what_only_another_one_needs() -> None:
+    slow = {"openai", "matplotlib", "plotext", "faust", "pipeline.domain.keywords"}
+    code = f"import sys, console.cli; sys.exit(' '.join({slow} & set(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stderr.strip() == ""
