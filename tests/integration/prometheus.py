@@ -54,16 +54,23 @@ def _downloaded() -> Tools | None:
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         return None
     FOLDER.mkdir(parents=True, exist_ok=True)
-    download = ["apt-get", "download", PACKAGE]
-    if subprocess.run(
-        download, cwd=FOLDER, capture_output=True, check=False, timeout=120
-    ).returncode:
+    # A new machine knows no packages before it has asked; only root may ask.
+    if not _apt_get("download", PACKAGE) and not (
+        _apt_get("update") and _apt_get("download", PACKAGE)
+    ):
         return None
     (package,) = FOLDER.glob(f"{PACKAGE}_*.deb")
     unpack = ["dpkg", "--extract", str(package), str(FOLDER)]
     subprocess.run(unpack, capture_output=True, check=True, timeout=60)
     package.unlink()
     return _unpacked()
+
+
+def _apt_get(*words: str) -> bool:
+    command = ["apt-get", *words]
+    return not subprocess.run(
+        command, cwd=FOLDER, capture_output=True, check=False, timeout=120
+    ).returncode
 
 
 @dataclass(frozen=True)

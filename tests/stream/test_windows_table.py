@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pipeline.app import Stage
 from pipeline.domain.events import Audit, Outcome
 from pipeline.domain.query import STEPS, answer, ask
 from pipeline.domain.windows import Window, fold, window_start
+from pipeline.stream.producer import Changes, Outgoing
 from tables.windows import WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
@@ -90,30 +93,84 @@ def test_every_answer_is_that_of_a_recount_whatever_is_cut_off_and_comes_again(
     asyncio.run(scenario())
 
 
+def rush(events: int, *, after: int = 0) -> list[FakeRecord]:
+    """Records of twenty seconds, however many there are; offsets go on from `after`."""
+    rng = random.Random(events + after)
+    return [
+        FakeRecord(
+            topics.AUDIT.name, 0, after + n, b"k",
+            Audit(
+                stage="dedup", what="accepted", ingress_id=f"i{n}", at=1.0,
+                detail={"seconds": 0.01 * 1.1 ** rng.randrange(50)},
+            ).to_bytes(),
+            (), (BEGIN + 20 * n // events) * 1000,
+        )
+        for n in range(events)
+    ]  # fmt: skip
+
+
 def test_the_changelog_grows_with_time_and_not_with_events(
     make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
 ) -> None:
-    def batch(events: int) -> list[FakeRecord]:
-        audit = Audit(stage="dedup", what="accepted", ingress_id="i", at=1.0).to_bytes()
-        return [
-            FakeRecord(topics.AUDIT.name, 0, n, b"k", audit, (), (BEGIN + 20 * n // events) * 1000)
-            for n in range(events)
-        ]
-
     async def scenario() -> None:
         stage = make_stage("observe")
         await stage.table.ready(0)
         table = WindowsTable(stage.table)
         few, many = (
-            fold_batch(batch_of(batch(events)), windows=table, now=lambda: 1.0).puts
-            for events in (10, 10_000)
+            fold_batch(batch_of(rush(events)), windows=table, now=lambda: 1.0).puts
+            for events in (1_000, 20_000)
         )
         assert set(few) == set(many)
         size = {
             name: sum(len(value or b"") for value in puts.values())
             for name, puts in (("few", few), ("many", many))
         }
-        assert size["many"] < 1.2 * size["few"]
+        # Twenty times the events are one digit more in each bucket.
+        assert size["many"] < 1.3 * size["few"]
+        await stage.table.close()
+
+    asyncio.run(scenario())
+
+
+class Nowhere:
+    """Acknowledges and forgets: a broker in memory would be what grows."""
+
+    def __init__(self, end: int) -> None:
+        self._end = end
+
+    async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        self._end += len(records) + len(changes.rows if changes is not None else ())
+        return self._end - 1
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_worker_keeps_nothing_of_an_event_once_it_is_counted(
+    make_stage: Callable[[str], Stage],
+) -> None:
+    async def scenario() -> None:
+        # The changelog begins with its epoch.
+        stage, nowhere = make_stage("observe"), Nowhere(end=1)
+        await stage.table.ready(0)
+        table = WindowsTable(stage.table)
+
+        async def kept(first: int, batches: int) -> int:
+            """Bytes that are held after so many batches."""
+            for number in range(first, first + batches):
+                records = batch_of(rush(200, after=200 * number))
+                effects = fold_batch(records, windows=table, now=lambda: 1.0)
+                await stage.table.commit(0, effects.puts, nowhere)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        await kept(0, 10)
+        tracemalloc.start()
+        begin = await kept(10, 1)
+        grown = await kept(11, 60) - begin
+        tracemalloc.stop()
+        # A bare id of each event would be 12,000 times fifty bytes and more.
+        assert grown < 100_000, grown
         await stage.table.close()
 
     asyncio.run(scenario())
