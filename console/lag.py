@@ -15,7 +15,7 @@ import orjson
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from console.bulk import Output
@@ -170,7 +170,10 @@ def screen(seen: Seen, *, every: bool = False) -> RenderableType:
     """A table, the worst first; what to do about it; and in one line what is left out."""
     shown = [each for each in seen.lags if every or is_telling(each)]
     lines: list[RenderableType] = [table(shown)] if shown else []
-    causes = {stage_of(each): why(each) for each in reversed(shown) if why(each)}
+    causes: dict[str, str] = {}
+    for each in shown:
+        if why(each):
+            causes.setdefault(stage_of(each), why(each))
     lines += [Text(f"{stage}: {words}", style="bold") for stage, words in causes.items()]
     rest = Counter(stage_of(each) for each in seen.lags if each not in shown)
     if rest:
@@ -184,8 +187,9 @@ def screen(seen: Seen, *, every: bool = False) -> RenderableType:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line a partition."""
-    columns = ("state", "group", "topic/partition", "read", "committed", "end", "lag", "waits")
-    lines = Table(*columns, "trend", box=None, pad_edge=False)
+    numbers = ("read", "committed", "end", "lag", "waits", "trend")
+    columns = (Column(each, justify="right") for each in numbers)
+    lines = Table("state", "group", "topic/partition", *columns, box=None, pad_edge=False)
     for each in rows:
         lines.add_row(
             Text(each["state"], style=COLOURS[each["state"]]),

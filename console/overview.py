@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import Any
 
 from console.lag import duration, stage_of, topic_of, why
+from pipeline.domain.alerts import WHOLE
+from pipeline.domain.incidents import BY_ALERTS
 from pipeline.domain.lag import State
 from pipeline.domain.signals import KINDS
 
@@ -86,11 +88,7 @@ def _alerts(facts: Facts) -> list[Line]:
     if facts.alerts is None:
         return _unknown(facts, "alerts")
     lines = [
-        Line(
-            f"{each['severity']} {each['title']} ({each['alert']}), incident "
-            f"{each['incident'] or 'none'}: {each['lever']}",
-            Level.LOOK if each["severity"] == "SEV2" else Level.BAD,
-        )
+        Line(_alert(each), Level.LOOK if each["severity"] == "SEV2" else Level.BAD)
         for each in facts.alerts
     ]
     if facts.judge is None:
@@ -98,11 +96,19 @@ def _alerts(facts: Facts) -> list[Line]:
     return lines or [Line("none")]
 
 
+def _alert(row: Mapping[str, Any]) -> str:
+    """What fires, and on a line of its own the command to begin with."""
+    rule, _, group = row["alert"].partition("/")
+    of = "" if group == WHOLE else f": {group}"
+    incident = row["incident"] or "none"
+    return f"{row['severity']} {row['title']}{of} ({rule}, incident {incident})\n{row['lever']}"
+
+
 def _modes(facts: Facts) -> list[Line]:
     return [
         Line(
             f"{scope} {mode['mode']}, by {mode['by']}: {mode['reason']}",
-            Level.LOOK if mode["mode"] == "stop" else Level.WELL,
+            Level.LOOK if mode["mode"] == "stop" or mode["by"] == BY_ALERTS else Level.WELL,
         )
         for scope, mode in facts.modes.items()
     ]
@@ -123,7 +129,7 @@ def _letters(facts: Facts) -> list[Line]:
         return _unknown(facts, "letters")
     return [
         Line(
-            f"{topic} {each['all']}, {each['last_hour']} of the last hour",
+            f"{topic_of({'topic': topic})}: {each['last_hour']} in the last hour, {each['all']} kept",
             Level.LOOK if each["last_hour"] else Level.WELL,
         )
         for topic, each in sorted(facts.letters.items(), key=lambda one: -one[1]["last_hour"])

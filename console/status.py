@@ -63,18 +63,20 @@ def _as_json(section: Section) -> dict[str, Any]:
 
 def screen(found: Sequence[Section], *, at: float) -> RenderableType:
     """One panel; `at` is unix seconds."""
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
+    table.add_column(style="dim")  # a mark before each line, so that a wrapped one is seen as one
     table.add_column()
     for section in found:
         for number, line in enumerate(sorted(section.lines, key=lambda line: -line.level)):
             title = Text(section.title, style=COLOURS[section.level]) if not number else Text()
-            table.add_row(title, Text(line.text, style=COLOURS[line.level] if line.level else ""))
+            style = COLOURS[line.level] if line.level else ""
+            table.add_row(title, "·", Text(line.text, style=style))
     worst = max(section.level for section in found)
     return Panel(
         table,
         title=Text(f"Switchboard: {WORDS[worst]}", style=COLOURS[worst]),
-        subtitle=datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds"),
+        subtitle=f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC",
         border_style=COLOURS[worst],
     )
 

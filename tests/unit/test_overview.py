@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from console import lag
 from console.overview import Facts, Level, Section, sections
 from console.status import screen
 from pipeline.domain.signals import KINDS
@@ -81,7 +82,7 @@ def test_an_alert_is_as_bad_as_its_severity_and_names_its_lever() -> None:
     section = found(alerts=[alert])["alerts"]
     assert section.level is Level.LOOK
     assert texts(section) == (
-        "SEV2 A vendor answers 429 (vendor_throttled/richpanel), incident 20261124-1: "
+        "SEV2 A vendor answers 429: richpanel (vendor_throttled, incident 20261124-1)\n"
         "./switchboard limits show"
     )
     worse = {**alert, "severity": "SEV1", "incident": None}
@@ -109,7 +110,7 @@ def test_dead_letters_of_the_last_hour_are_to_be_looked_at_and_old_ones_are_told
     assert found(letters=old)["dead letters"].level is Level.WELL
     new = found(letters={**old, "b.dlq": {"all": 2, "last_hour": 1}})["dead letters"]
     assert new.level is Level.LOOK
-    assert texts(new).startswith("b.dlq 2, 1 of the last hour")
+    assert texts(new).startswith("b.dlq: 1 in the last hour, 2 kept")
 
 
 def test_a_kind_of_process_that_nobody_hears_is_bad() -> None:
@@ -129,14 +130,35 @@ def test_a_process_that_has_not_confirmed_is_bad_and_two_versions_are_told() -> 
     assert "several versions run: 1, 2" in texts(section)
 
 
-def test_the_mode_stop_is_to_be_looked_at() -> None:
+def test_the_mode_stop_or_one_that_an_alert_has_lowered_is_to_be_looked_at() -> None:
     stopped = {"global": {"mode": "stop", "by": "ann", "reason": "wrong template"}}
     section = found(modes=stopped)["mode"]
     assert (section.level, texts(section)) == (Level.LOOK, "global stop, by ann: wrong template")
+    lowered = {"global": {"mode": "route_only", "by": "alerts", "reason": "alert reply_sent_twice"}}
+    assert found(modes=lowered)["mode"].level is Level.LOOK
 
 
 def test_the_screen_says_how_it_stands_before_anything_else() -> None:
     out = StringIO()
     Console(file=out, width=100).print(screen(sections(replace(WELL, alerts=None)), at=0.0))
     assert "look at this" in out.getvalue().splitlines()[0]
-    assert "1970-01-01 00:00:00+00:00" in out.getvalue()
+    assert "1970-01-01 00:00:00 UTC" in out.getvalue()
+
+
+def test_what_to_do_about_lag_is_told_in_the_order_of_its_rows() -> None:
+    rows = [
+        row("act", "STOP", "dead", lag=9, age=70.0, read=None, trend=0.0, is_complete=True),
+        row("dedup", "WARN", "slow", lag=5, age=31.0, read=5, trend=3.21, is_complete=True),
+    ]
+    out = StringIO()
+    Console(file=out, width=100).print(lag.screen(lag.Seen("observe-0", rows)))
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "state",
+        "STOP",
+        "WARN",
+        "act:",
+        "dedup:",
+        "from",
+    ]
+    assert lines[2].rstrip().endswith("31 s  +3.2/s")
