@@ -55,7 +55,7 @@ def draw(answer: Mapping[str, Any], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import dates
+    from matplotlib import dates, ticker
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=INCHES, layout="constrained")
@@ -64,9 +64,12 @@ def draw(answer: Mapping[str, Any], path: Path) -> None:
         known = [float("nan") if value is None else value for value in values]
         axes.plot(clocks, known, label=name, marker="." if len(known) < 100 else None)  # noqa: PLR2004
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
-    axes.set_title(title(answer), loc="left")
+    axes.set_title(f"{answer['meaning']}\n{title(answer)}", loc="left")
+    axes.set_xlabel("UTC", loc="left")
     axes.set_ylabel(answer["unit"])
     axes.set_ylim(bottom=0)
+    if answer["kind"] == "ratio":
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1))
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
