@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
@@ -16,44 +14,16 @@ FAST = [
     "tests/unit", "tests/stream", "tests/test_architecture.py", "tests/test_names.py",
     "tests/test_docs.py", "tests/test_compose.py", "tests/test_deploy.py",
 ]  # fmt: skip
-CHAIN = "tests/integration/test_chain.py"
-ON_KAFKA = (("tests/integration", f"--ignore={CHAIN}"), ("tests/guarantees", CHAIN))
-"""Two groups that take about as long as each other."""
+ON_KAFKA = ["tests/integration", "tests/guarantees"]
+TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
+"""Tests on a broker wait most of the time for processes to die and to be missed; each of the two
+processes has a broker of its own and takes the next file when one is done."""
 COVERAGE = ["--cov", "--cov-branch", "--cov-report=term-missing", "--cov-fail-under=100"]
 
 
 def pytest(*arguments: str) -> int:
     """One pytest run's exit code."""
     return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
-
-
-def side_by_side(groups: Sequence[Sequence[str]], *, full: bool) -> bool:
-    """Runs each group of tests at the same time; whether any failed.
-
-    They wait for processes to die and to be missed most of the time. Each one's words are printed
-    when it has ended.
-    """
-    marks = [] if full else ["-m", "not full"]
-    with ThreadPoolExecutor(len(groups)) as pool:
-        runs = [pool.submit(quiet_pytest, "-q", *group, *marks) for group in groups]
-        codes = []
-        for group, run in zip(groups, runs, strict=True):
-            answer = run.result()
-            typer.echo(f"-- {' '.join(group)}")
-            typer.echo(answer.stdout)
-            codes.append(answer.returncode)
-    return any(codes)
-
-
-def quiet_pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """One pytest run with its words."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
 
 
 def run_tests(
@@ -67,7 +37,7 @@ def run_tests(
     failed = failures() > 0
     typer.echo("-- unit and stream tests, 100 % branch coverage of pipeline/domain")
     failed |= pytest("-q", *FAST, *COVERAGE) > 0
-    typer.echo("-- integration tests and guarantees, side by side, each on a broker of its own")
-    failed |= side_by_side(ON_KAFKA, full=full)
+    typer.echo("-- integration tests and guarantees, two files at a time, on real brokers")
+    failed |= pytest("-q", *ON_KAFKA, *TWO_AT_A_TIME, *([] if full else ["-m", "not full"])) > 0
     if failed:
         raise typer.Exit(1)
