@@ -29,7 +29,7 @@ from pipeline.domain.alerts import (
     to_pull,
 )
 from pipeline.domain.incidents import BY_ALERTS, Entry, Incident, Kind, entries_for_firing, fold
-from pipeline.domain.modes import GLOBAL
+from pipeline.domain.modes import GLOBAL, Mode
 from pipeline.domain.notices import Delivery, Notice, failed, notice_of, notice_of_budget
 from pipeline.domain.signals import Facts, values_of
 from pipeline.lever import Lever
@@ -217,19 +217,26 @@ class Alerting:
             mode = to_pull(self._by_name, state)
             if mode is None:
                 continue
-            was = self.lever.now_at(GLOBAL)
-            text = f"the mode was at {was.value} already"
-            if was > mode:
-                # A hold beside what others have set: it can lower, and it can never raise.
-                held = await self.lever.hold(
-                    mode, reason=f"alert {state.rule}", by=BY_ALERTS, patience=LEVER_PATIENCE
-                )
-                text = f"the mode went from {was.value} to {held.answer.mode.value}"
             pulled = state.model_copy(update={"pulled_at": now})
-            entry = self._entry(state, Kind.LEVER_PULLED, now, text)
+            entry = self._entry(state, Kind.LEVER_PULLED, now, await self._lowered(mode, state))
             rows = {alert_key(pulled): pulled.to_bytes(), entry.key: entry.to_bytes()}
             await self.follower.put(rows.items())
             self.states[id_] = pulled
+
+    async def _lowered(self, mode: Mode, state: AlertState) -> str:
+        """Has nothing go on above `mode`; what is to be said of it."""
+        was = self.lever.known_at(GLOBAL)
+        if was is not None and was <= mode:
+            return f"the mode was at {was.value} already"
+        # A hold beside what others have set: it can lower, and it can never raise. So it is
+        # right as well where the present mode is not known.
+        held = await self.lever.hold(
+            mode, reason=f"alert {state.rule}", by=BY_ALERTS, patience=LEVER_PATIENCE
+        )
+        began = "an unknown mode" if was is None else was.value
+        text = f"the mode went from {began} to {held.answer.mode.value}"
+        missing = ", ".join(held.answer.missing)
+        return f"{text}; not confirmed by {missing}" if missing else text
 
     # -- telling ------------------------------------------------------------------------------
 

@@ -178,10 +178,12 @@ class Lever:
     async def hold(self, mode: Mode, *, reason: str, by: str, patience: float = PATIENCE) -> Held:
         """Holds everything at `mode` or below, beside what others have set, until `release`.
 
-        Unlike `set` it takes nothing away, so its end needs no step by step.
+        Unlike `set` it takes nothing away, so its end needs no step by step. It can only lower, so
+        it is written whatever is known; the answer's `was` is the most that it may have been.
         """
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
-        what = Change(mode_key(GLOBAL, self._new_id()), record, (), self.now_at())
+        was = self.known_at() or Mode.LIVE
+        what = Change(mode_key(GLOBAL, self._new_id()), record, (), was)
         return Held(what.key, record, await self._carry_out(what, GLOBAL, patience))
 
     async def release(self, held: Held, *, patience: float = PATIENCE) -> Answer:
@@ -221,6 +223,10 @@ class Lever:
     def now_at(self, scope: str = GLOBAL) -> Mode:
         """A scope's own mode as known now; `Mode.STOP` when nothing is."""
         return self._control.own_mode(scope)
+
+    def known_at(self, scope: str = GLOBAL) -> Mode | None:
+        """A scope's own mode; None when it is not known now."""
+        return self._control.own_mode(scope) if self._control.is_fresh else None
 
     # -- gates and switches -------------------------------------------------------------------
 

@@ -68,9 +68,11 @@ class Hand:
     mode: Mode = Mode.LIVE
     holds: list[Mode] = field(default_factory=list)
     fails: bool = False
+    is_fresh: bool = True
+    missing: tuple[str, ...] = ()
 
-    def now_at(self, scope: str) -> Mode:
-        return self.mode
+    def known_at(self, scope: str) -> Mode | None:
+        return self.mode if self.is_fresh else None
 
     async def hold(self, mode: Mode, *, reason: str, by: str, patience: float) -> Held:
         if self.fails:
@@ -78,7 +80,7 @@ class Hand:
         was, self.mode = self.mode, min(mode, self.mode)
         self.holds.append(mode)
         record: Any = None
-        return Held("k", record, Answer(1, 0.1, (), "global", self.mode, was))
+        return Held("k", record, Answer(1, 0.1, self.missing, "global", self.mode, was))
 
 
 @dataclass
@@ -192,6 +194,19 @@ def test_sev0_lowers_the_mode_by_itself_once_and_never_raises_it() -> None:
     low = Worker(Topic(), hand=Hand(Mode.STOP))
     assert played(story, low).hand.holds == []
     assert low.hand.mode is Mode.STOP
+
+
+def test_sev0_lowers_the_mode_where_nobody_knows_it_and_says_who_has_not_confirmed() -> None:
+    async def story(worker: Worker) -> None:
+        for at in (0, 2):
+            await worker.judge(at, broken=Broken(double_sends=1))
+
+    worker = Worker(Topic(), hand=Hand(is_fresh=False, missing=("act-0", "act-1")))
+    played(story, worker)
+    assert worker.hand.holds == [Mode.ROUTE_ONLY]
+    (incident,) = worker.topic.board.incidents().values()
+    said = "the mode went from an unknown mode to route_only; not confirmed by act-0, act-1"
+    assert said in [each.text for each in incident.entries]
 
 
 def test_a_lever_that_does_not_move_is_pulled_again() -> None:

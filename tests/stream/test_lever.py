@@ -72,6 +72,18 @@ def test_a_mode_is_written_confirmed_and_audited(topic: Topic) -> None:
     assert {(each.reason, each.detail["by"]) for each in audits} == {("week one", "alice")}
 
 
+def test_a_hold_lowers_where_the_present_mode_is_not_known() -> None:
+    clock = [0.0]
+    topic = Topic(controls=Controls(monotonic=lambda: clock[0]).mode("live"))
+    clock[0] = 100.0
+    lever = topic.lever()
+    assert lever.known_at() is None
+    held = run(lever.hold(Mode.ROUTE_ONLY, reason="double replies", by="alerts"))
+    assert held.answer.was is Mode.LIVE
+    clock[0] = 0.0
+    assert topic.mode is lever.known_at() is Mode.ROUTE_ONLY
+
+
 def test_more_than_one_step_up_is_refused_and_writes_nothing(topic: Topic) -> None:
     before = topic.controls.view.position
     with pytest.raises(Refused) as refused:
