@@ -40,7 +40,6 @@ SAMPLE_KEPT = 45.0
 HELPDESK = "richpanel"
 _STANDING = frozenset({State.STALL, State.STOP})
 _PER_BUDGET = 60.0
-_TIMEOUT = 5.0
 
 Ask = Callable[[Iterable[Question]], Awaitable[Mapping[Question, Sequence[Line]]]]
 """What the windows of all partitions say to each question."""
@@ -58,26 +57,36 @@ class LagView(Protocol):
 class LastWebhook:
     """When the newest webhook became durable, asked of the broker: no stage need be alive."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, *, timeout: float = 5.0) -> None:
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        self._timeout = timeout
 
     def look(self) -> float | None:
-        """Broker time in unix seconds; None where there is none, or no broker answers."""
+        """Broker time in unix seconds, 0 where none ever came; None where it is not known.
+
+        It is not known while one partition does not answer: the newest may lie there.
+        """
         name = topics.RECEIVED.name
         try:
-            partitions = self._admin.list_topics(name, timeout=_TIMEOUT).topics[name].partitions
+            partitions = (
+                self._admin.list_topics(name, timeout=self._timeout).topics[name].partitions
+            )
+            if not partitions:
+                return None
             asked = {
                 confluent_kafka.TopicPartition(name, each): OffsetSpec.max_timestamp()
                 for each in partitions
             }
             found = [
                 future.result().timestamp
-                for future in self._admin.list_offsets(asked, request_timeout=_TIMEOUT).values()
+                for future in self._admin.list_offsets(
+                    asked, request_timeout=self._timeout
+                ).values()
             ]
         except confluent_kafka.KafkaException:
             return None
-        newest = max(found, default=-1)
-        return newest / 1000 if newest >= 0 else None
+        newest: int = max(0, *found)
+        return newest / 1000
 
 
 @dataclass
@@ -126,12 +135,8 @@ class FactsReader:
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
         now = self.now()
-        of_rules = {rule.name: questions_of(rule, now) for rule in self.rules if rule.metric}
-        lately, last_week = (received_before(at) for at in (now, now - LAST_WEEK))
-        calls = ask("vendor_requests", now - _PER_BUDGET, now, by=("vendor",))
-        told = await self.ask({*chain(*of_rules.values()), lately, last_week, calls})
-        newest_webhook = await asyncio.to_thread(self.last_webhook.look)
-        newest = max(newest_webhook or 0.0, self.watching_since)
+        said = await asyncio.to_thread(self.last_webhook.look)
+        newest = None if said is None else max(said, self.watching_since)
         gates = self._gates()
         closed = (gates or {}).get(HELPDESK, 0.0) > now
         facts = Facts(
@@ -140,9 +145,11 @@ class FactsReader:
             heard=self._heard(),
             waiting=None if self.lag is None else waiting(self.lag.fresh),
             last_webhook_at=newest,
-            written_at=await self.sample.look(newest, now, is_closed=closed),
-            webhooks=_total(told[lately]),
-            webhooks_last_week=_total(told[last_week]),
+            written_at=None
+            if newest is None
+            else await self.sample.look(newest, now, is_closed=closed),
+            webhooks=await self._received(now),
+            webhooks_last_week=await self._received(now - LAST_WEEK),
             broken=self.trail.broken(now),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))

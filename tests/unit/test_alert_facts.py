@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agents.alert_facts import SAMPLE_EVERY, SAMPLE_KEPT, FactsReader, HelpdeskSample, waiting
+from agents.alert_facts import (
+    SAMPLE_EVERY,
+    SAMPLE_KEPT,
+    FactsReader,
+    HelpdeskSample,
+    LastWebhook,
+    waiting,
+)
 from pipeline.domain.alerts import shipped_rules
 from pipeline.domain.invariants import Broken
 from pipeline.domain.lag import Cause, Lag, Place, State
@@ -137,8 +144,21 @@ def test_a_control_topic_that_is_not_followed_says_nothing() -> None:
     controls = Controls(monotonic=lambda: 0.0).mode("live")
     cut_off = replace(controls, monotonic=lambda: 100.0)
     cut_off.view.known_at = 0.0
-    made = reader([], Known(last=None), controls)
+    made = reader([], Known(last=0.0), controls)
     made.control = type(controls.control)(controls.view, monotonic=lambda: 100.0)
     facts, used = asyncio.run(made.look())
     assert (facts.gates, facts.heard, facts.waiting, used) == (None, None, None, {})
     assert facts.last_webhook_at == 0.0
+
+
+def test_a_broker_that_does_not_tell_of_webhooks_makes_nobody_miss_one() -> None:
+    made = reader([], Known(last=None), Controls().mode("live"))
+    desk = Desk(written=[NOW - 300, NOW - 60])
+    made.sample = HelpdeskSample(desk)
+    facts, _ = asyncio.run(made.look())
+    assert "ingress_silent" not in values_of(shipped_rules(), facts)
+    assert desk.asked == 0
+
+
+def test_no_broker_is_not_the_same_as_no_webhook() -> None:
+    assert LastWebhook("127.0.0.1:9", timeout=0.2).look() is None
