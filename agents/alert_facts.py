@@ -130,19 +130,21 @@ class FactsReader:
     """Vendor -> requests per second that it allows."""
     now: Callable[[], float]
     watching_since: float = 0.0
-    """Since when this process judges: what came before is not known to have been missed."""
+    """Since when this process judges, unix seconds. Where no webhook has ever come and a kind of
+    process was never heard of, nothing before this moment is known to have been missed."""
 
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
         now = self.now()
         said = await asyncio.to_thread(self.last_webhook.look)
-        newest = None if said is None else max(said, self.watching_since)
+        newest = None if said is None else said or self.watching_since
         gates = self._gates()
         closed = (gates or {}).get(HELPDESK, 0.0) > now
         facts = Facts(
             now=now,
             gates=gates,
             heard=self._heard(),
+            judging_since=self.watching_since,
             waiting=None if self.lag is None else waiting(self.lag.fresh),
             last_webhook_at=newest,
             written_at=None

@@ -30,10 +30,8 @@ SIGNALS: dict[str, str] = {
 }
 """Every signal and what it means."""
 
-KINDS = ("ingress", "dedup", "classify", "act", "observe", "parking")
-"""Processes without which work is not taken, not done or not seen."""
-UNHEARD = 3600.0
-"""Seconds of silence of a kind that nobody has ever heard of."""
+KINDS = ("ingress", "dedup", "classify", "act", "observe")
+"""Processes without which nothing works."""
 GRACE = 5.0
 """Seconds that a webhook may take from the customer's message until it is durable here."""
 SILENT_AFTER = 10.0
@@ -66,6 +64,8 @@ class Facts:
     """Vendor -> closed until."""
     heard: Mapping[str, float] | None = None
     """Name of a process (``act-0``) -> seconds since its last sign of life."""
+    judging_since: float = 0.0
+    """A kind of process of which nothing was ever heard is silent since then."""
     waiting: Mapping[str, Waiting] | None = None
     """By stage."""
     last_webhook_at: float | None = None
@@ -151,7 +151,7 @@ def _signals(facts: Facts) -> Values:
             vendor: max(0.0, until - facts.now) for vendor, until in facts.gates.items()
         }
     if facts.heard is not None:
-        found["process_silent_seconds"] = silence(facts.heard)
+        found["process_silent_seconds"] = silence(facts.heard, facts.now - facts.judging_since)
     if facts.waiting is not None:
         found["queue_depth"] = {name: each.depth for name, each in facts.waiting.items()}
         found["queue_age_seconds"] = {name: each.age for name, each in facts.waiting.items()}
@@ -170,9 +170,9 @@ def _signals(facts: Facts) -> Values:
     return found
 
 
-def silence(heard: Mapping[str, float]) -> dict[str, float]:
-    """Kind -> seconds since the liveliest process of it was heard."""
-    kinds: dict[str, float] = dict.fromkeys(KINDS, UNHEARD)
+def silence(heard: Mapping[str, float], unheard: float) -> dict[str, float]:
+    """Kind -> seconds since the liveliest process of it was heard; `unheard` where none ever was."""
+    kinds: dict[str, float] = dict.fromkeys(KINDS, unheard)
     for name, seconds in heard.items():
         kind = name.partition("-")[0]
         kinds[kind] = min(seconds, kinds.get(kind, seconds))

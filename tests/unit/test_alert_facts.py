@@ -162,3 +162,20 @@ def test_a_broker_that_does_not_tell_of_webhooks_makes_nobody_miss_one() -> None
 
 def test_no_broker_is_not_the_same_as_no_webhook() -> None:
     assert LastWebhook("127.0.0.1:9", timeout=0.2).look() is None
+
+
+def test_who_was_missed_before_a_restart_is_missed_after_it() -> None:
+    made = reader([], Known(last=NOW - 600), Controls().mode("live"))
+    made.watching_since = NOW - 1
+    made.sample = HelpdeskSample(Desk(written=[NOW - 500, NOW - 300, NOW - 60]))
+    facts, _ = asyncio.run(made.look())
+    assert values_of(shipped_rules(), facts)["ingress_silent"] == {"all": 3.0}
+
+
+def test_where_no_webhook_ever_came_those_before_the_start_were_not_missed() -> None:
+    made = reader([], Known(last=0.0), Controls().mode("live"))
+    made.watching_since = NOW - 100
+    made.sample = HelpdeskSample(Desk(written=[NOW - 500, NOW - 60]))
+    facts, _ = asyncio.run(made.look())
+    assert facts.judging_since == NOW - 100
+    assert values_of(shipped_rules(), facts)["ingress_silent"] == {"all": 1.0}

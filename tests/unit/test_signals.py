@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.alerts import WHOLE, Rule
+from pipeline.domain.alerts import WHOLE, Rule, shipped_rules
 from pipeline.domain.invariants import Broken
 from pipeline.domain.query import Line, answer
 from pipeline.domain.signals import (
     SIGNALS,
-    UNHEARD,
     Facts,
     Waiting,
     below,
@@ -124,10 +123,18 @@ def test_every_signal_comes_of_the_facts_and_what_is_not_known_is_left_out() -> 
 
 
 def test_a_kind_is_as_lively_as_its_liveliest_process() -> None:
-    kinds = silence({"act-0": 30.0, "act-1": 0.5, "observe-0": 2.0})
+    kinds = silence({"act-0": 30.0, "act-1": 0.5, "parking-0": 2.0}, 7.0)
     assert kinds["act"] == 0.5
-    assert kinds["observe"] == 2.0
-    assert kinds["ingress"] == kinds["parking"] == UNHEARD
+    assert kinds["parking"] == 2.0
+    assert kinds["ingress"] == 7.0
+
+
+def test_at_a_first_start_a_kind_has_time_to_begin() -> None:
+    rules = [each for each in shipped_rules() if each.name == "process_silent"]
+    first = values_of(rules, Facts(now=102.0, heard={"observe-0": 0.5}, judging_since=100.0))
+    assert all(seconds < rules[0].enter for seconds in first["process_silent"].values())
+    later = values_of(rules, Facts(now=130.0, heard={"observe-0": 0.5}, judging_since=100.0))
+    assert later["process_silent"]["act"] == 30.0 >= rules[0].enter
 
 
 def test_a_customer_counts_as_missed_after_the_time_that_a_webhook_takes() -> None:
