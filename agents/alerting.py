@@ -70,6 +70,8 @@ class Alerting:
     states: dict[str, AlertState] = field(default_factory=dict)
     _incidents: dict[str, Incident] = field(default_factory=dict)
     _sent: set[tuple[str, int]] = field(default_factory=set)
+    _unwritten: Rows = field(default_factory=dict)
+    """What has become of deliveries and could not be made durable yet."""
     _gone: set[str] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
 
@@ -98,6 +100,9 @@ class Alerting:
         """For as long as this worker is the one: judges and tells."""
         since = self.monotonic()
         self.facts.watching_since = self.now()
+        # Another may have told since; what it wrote counts.
+        self._sent.clear()
+        self._unwritten.clear()
         self.trail.start()
         log.info("this worker judges the alerts")
         try:
@@ -250,6 +255,8 @@ class Alerting:
 
     async def tell(self) -> None:
         """Sends what is due to its sink, each once for as long as this worker speaks."""
+        if self._unwritten:
+            await self._write(dict(self._unwritten))
         deliveries = self.board.deliveries()
         telemetry.NOTICES_WAITING.set(len(deliveries))
         ready = [
@@ -264,8 +271,14 @@ class Alerting:
     async def _deliver(self, delivery: Delivery) -> None:
         after, outcome = await self._sent_to_sink(delivery)
         telemetry.NOTICES.labels(delivery.sink, outcome).inc()
-        row = None if after is None else after.to_bytes()
-        await self.follower.put([(delivery.key, row)])
+        rows: Rows = {delivery.key: None if after is None else after.to_bytes()}
+        self._unwritten |= rows
+        await self._write(rows)
+
+    async def _write(self, rows: Rows) -> None:
+        await self.follower.put(rows.items())
+        for key in rows:
+            self._unwritten.pop(key, None)
 
     async def _sent_to_sink(self, delivery: Delivery) -> tuple[Delivery | None, str]:
         """What is left to do about a delivery, and how this try ended."""

@@ -243,6 +243,25 @@ def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is
     played(story)
 
 
+def test_what_became_of_a_notice_is_written_when_the_broker_is_back() -> None:
+    async def story(worker: Worker, failure: SinkFailed | None) -> None:
+        await worker.alerting.judge(Facts(now=T, heard=ALIVE, gates=CLOSED), {})
+        worker.desk.failure = failure
+        worker.topic.fails = True
+        with pytest.raises(DeliveryError):
+            await worker.alerting.tell()
+        worker.desk.failure, worker.topic.fails = None, False
+        for at in (2, 10):
+            worker.now = T + at
+            await worker.alerting.tell()
+
+    for failure in (None, SinkFailed("http_500")):
+        worker = Worker(Topic())
+        asyncio.run(story(worker, failure))
+        assert worker.desk.told == [("gate_closed", "fired")]
+        assert worker.topic.board.deliveries() == []
+
+
 def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
     async def story(worker: Worker) -> None:
         for at in (0, 10, WINDOW + 1):
