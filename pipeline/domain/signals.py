@@ -36,6 +36,9 @@ GRACE = 5.0
 """Seconds that a webhook may take from the customer's message until it is durable here."""
 SILENT_AFTER = 10.0
 """Seconds without a webhook after which the helpdesk is asked whether it has news."""
+FOR_EVER = 366 * 24 * 3600.0
+"""Seconds that a gate is said to stay closed at most: one whose record cannot be read never opens,
+and a number without end cannot be written down."""
 LAST_WEEK = 7 * 24 * 3600.0
 LOOK_BACK = 600.0
 """Seconds of now and of last week that are held against each other."""
@@ -148,7 +151,8 @@ def _signals(facts: Facts) -> Values:
     found: Values = {}
     if facts.gates is not None:
         found["gate_closed_seconds"] = {
-            vendor: max(0.0, until - facts.now) for vendor, until in facts.gates.items()
+            vendor: min(max(0.0, until - facts.now), FOR_EVER)
+            for vendor, until in facts.gates.items()
         }
     if facts.heard is not None:
         found["process_silent_seconds"] = silence(facts.heard, facts.now - facts.judging_since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -260,6 +261,16 @@ def test_what_became_of_a_notice_is_written_when_the_broker_is_back() -> None:
         asyncio.run(story(worker, failure))
         assert worker.desk.told == [("gate_closed", "fired")]
         assert worker.topic.board.deliveries() == []
+
+
+def test_a_gate_whose_record_cannot_be_read_is_told_of() -> None:
+    async def story(worker: Worker) -> None:
+        for at in (0, 2):
+            await worker.judge(at, gates={"richpanel": math.inf})
+
+    worker = played(story)
+    assert worker.desk.told == [("gate_closed", "fired")]
+    assert worker.firing == {"gate_closed/richpanel"}
 
 
 def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
