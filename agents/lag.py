@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 from agents.status import Answer, Route, json_answer
 from pipeline import telemetry, topics
@@ -21,12 +22,31 @@ from pipeline.stream.groups import Groups, Standing
 log = logging.getLogger(__name__)
 
 
+class Looking(Protocol):
+    """The part of `Groups` that is looked with."""
+
+    def look(self) -> Sequence[Standing]:
+        """See `Groups.look`."""
+        ...
+
+    def close(self) -> None:
+        """See `Groups.close`."""
+        ...
+
+
 class LagObserver:
     """Looks every `LOOK` seconds for as long as the stage runs. A broker away is not its end."""
 
-    def __init__(self, watch: LagWatch, groups: Groups) -> None:
+    def __init__(
+        self,
+        watch: LagWatch,
+        groups: Looking,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.watch = watch
         self._groups = groups
+        self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -47,7 +67,10 @@ class LagObserver:
                 self._tell(await asyncio.to_thread(self._groups.look))
             except BrokerUnreachable:
                 log.warning("lag unknown", extra={"fields": {"code": "broker_unreachable"}})
-            await asyncio.sleep(LOOK)
+            except Exception as error:
+                # Nobody would see that the looks have ended: the judgements only grow old.
+                log.exception("lag unknown", extra={"fields": {"code": type(error).__name__}})
+            await self._sleep(LOOK)
 
     def _tell(self, standings: Sequence[Standing]) -> None:
         for stage, queue in queues(self.watch.take(standings)).items():

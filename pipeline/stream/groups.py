@@ -6,8 +6,9 @@ Nothing is committed and no group is joined; who looks disturbs nobody. The call
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.parking import DUE
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0
 _HEADS_TIMEOUT = 5.0
@@ -77,17 +80,17 @@ class Groups:
         self._consumer.close()
 
     def look(self) -> list[Standing]:
-        """Every partition of every source as it is now.
+        """Every partition of every source as it is now, but for those that nobody answers for.
 
         Raises:
             BrokerUnreachable: no broker answers.
         """
         try:
             return self._look()
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             raise BrokerUnreachable(
                 f"the broker at {self._bootstrap} does not tell where its groups stand "
-                f"({error.args[0].name()})"
+                f"({_code(error)}): ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"
             ) from None
 
     def _look(self) -> list[Standing]:
@@ -98,7 +101,11 @@ class Groups:
         # The ends last: a commit that is asked for later could lie above them.
         begins = self._offsets(topics, OffsetSpec.earliest())
         ends = self._offsets(topics, OffsetSpec.latest())
-        rows = [(group, at.topic, at.partition) for group, each in places.items() for at in each]
+        rows = [
+            where
+            for where in committed
+            if where[0] in owners and where[1:] in begins and where[1:] in ends
+        ]
         at_least = {where: max(committed[where], begins[where[1:]]) for where in rows}
         heads = self._waiting_since(
             {where: offset for where, offset in at_least.items() if offset < ends[where[1:]]}
@@ -122,7 +129,9 @@ class Groups:
                 TopicPartition(topic, number)
                 for topic in topics
                 if topic in known
-                for number in known[topic].partitions
+                for number, at in known[topic].partitions.items()
+                # Asked together, one partition without a leader would leave all unanswered.
+                if at.leader >= 0
             ]
             for group, topics in self._sources.items()
         }
@@ -131,8 +140,7 @@ class Groups:
         """Group -> its number of members, and who of them holds which partition."""
         found: dict[str, tuple[int, dict[tuple[str, int], str]]] = {}
         asked = self._admin.describe_consumer_groups(list(self._sources), request_timeout=_TIMEOUT)
-        for group, future in asked.items():
-            members = _members(future)
+        for group, members in _answered(asked, _members).items():
             found[group] = (
                 len(members),
                 {
@@ -154,8 +162,8 @@ class Groups:
         }
         return {
             (group, at.topic, at.partition): at.offset
-            for group, future in asked.items()
-            for at in future.result(timeout=_TIMEOUT).topic_partitions
+            for group, answer in _answered(asked, _result).items()
+            for at in answer.topic_partitions
         }
 
     def _offsets(
@@ -163,8 +171,8 @@ class Groups:
     ) -> dict[tuple[str, int], int]:
         asked = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=_TIMEOUT)
         return {
-            (at.topic, at.partition): future.result(timeout=_TIMEOUT).offset
-            for at, future in asked.items()
+            (at.topic, at.partition): answer.offset
+            for at, answer in _answered(asked, _result).items()
         }
 
     # -- heads --------------------------------------------------------------------------------
@@ -217,9 +225,37 @@ class Groups:
             wanted.discard(where)
 
 
+def _answered(asked: Mapping[Any, Any], read: Callable[[Any], Any]) -> dict[Any, Any]:
+    """What each future told in time; one that told nothing must not hide the others.
+
+    Raises:
+        KafkaException: none told anything.
+        TimeoutError: the same.
+    """
+    found: dict[Any, Any] = {}
+    failure: Exception | None = None
+    for key, future in asked.items():
+        try:
+            found[key] = read(future)
+        except (KafkaException, TimeoutError) as error:
+            failure = error
+            log.warning("lag unknown", extra={"fields": {"of": str(key), "code": _code(error)}})
+    if failure is not None and not found:
+        raise failure
+    return found
+
+
+def _code(error: Exception) -> str:
+    return str(error.args[0].name()) if isinstance(error, KafkaException) else "no_answer"
+
+
+def _result(future: Any) -> Any:
+    return future.result(timeout=_TIMEOUT)
+
+
 def _members(future: Any) -> Sequence[Any]:
     try:
-        return list(future.result(timeout=_TIMEOUT).members)
+        return list(_result(future).members)
     except KafkaException as error:
         # A group that nobody has ever joined.
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:

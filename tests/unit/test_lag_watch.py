@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from io import StringIO
 
 import orjson
@@ -7,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
+from agents.lag import LagObserver
 from console import lag as command
 from pipeline import topics
 from pipeline.control_metrics import ControlCollector
@@ -147,3 +149,33 @@ def test_a_process_that_lives_again_is_told_once_by_its_last_sign_of_life() -> N
     registry.register(ControlCollector("switchboard_", controls.control))
     said = generate_latest(registry).decode()
     assert said.count('switchboard_process_silent_seconds{process="act-0"} 0.0') == 1
+
+
+def test_a_look_that_fails_is_not_the_last_one() -> None:
+    watch, _ = watched()
+
+    class Groups:
+        looks = 0
+
+        def look(self) -> list[Standing]:
+            self.looks += 1
+            if self.looks == 1:
+                raise TimeoutError
+            return [standing(5, 8, waits=990.0)]
+
+        def close(self) -> None: ...
+
+    async def story() -> None:
+        seen = asyncio.Event()
+
+        async def sleep(_: float) -> None:
+            if watch.lags:
+                seen.set()
+            await asyncio.sleep(0)
+
+        observer = LagObserver(watch, Groups(), sleep=sleep)
+        await observer.start()
+        await seen.wait()
+        await observer.stop()
+
+    asyncio.run(asyncio.wait_for(story(), 10))
