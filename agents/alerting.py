@@ -119,7 +119,7 @@ class Alerting:
             finally:
                 telling.cancel()
         finally:
-            telemetry.ALERTS_FIRING.clear()
+            _say_nothing()
             await asyncio.to_thread(self.trail.stop)
 
     async def _judged(self) -> None:
@@ -296,3 +296,16 @@ class Alerting:
             given_up = error.for_good or after is None
             return (None, "given_up") if given_up else (after, "failed")
         return None, "delivered"
+
+
+def _say_nothing() -> None:
+    """Whoever judges now tells: what this worker found last would stay an alarm for ever."""
+    telemetry.ALERTS_FIRING.clear()
+    for each in (
+        telemetry.NOTICES_WAITING,
+        telemetry.WITHOUT_OUTCOME,
+        telemetry.REPLIES_UNKNOWN,
+        telemetry.SENT_TWICE,
+        telemetry.MODE_VIOLATIONS,
+    ):
+        each.set(0)

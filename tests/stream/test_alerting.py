@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agents.alert_sinks import SinkFailed
-from agents.alerting import Alerting
+from agents.alerting import EVERY, Alerting
+from pipeline import telemetry
 from pipeline.alert_board import AlertBoard
 from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
 from pipeline.domain.invariants import Broken
@@ -34,6 +35,9 @@ class Topic:
         self.view = View()
         self.board = AlertBoard(self.view)
         self.fails = False
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        assert holds()
 
     async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
         if self.fails:
@@ -271,6 +275,54 @@ def test_a_gate_whose_record_cannot_be_read_is_told_of() -> None:
     worker = played(story)
     assert worker.desk.told == [("gate_closed", "fired")]
     assert worker.firing == {"gate_closed/richpanel"}
+
+
+def test_a_worker_that_judges_no_more_takes_back_what_it_told_prometheus() -> None:
+    class Quiet:
+        """Facts and trail of a worker that is the one for one judgement."""
+
+        watching_since = 0.0
+
+        def start(self) -> None: ...
+
+        def stop(self) -> None: ...
+
+        async def look(self) -> tuple[Facts, dict[str, float]]:
+            broken = Broken(1, 2, 3, 4)
+            return Facts(now=T, heard=ALIVE, gates=CLOSED, waiting={}, broken=broken), {}
+
+    async def story(worker: Worker) -> None:
+        ended = asyncio.Event()
+        quiet: Any = Quiet()
+        worker.alerting.facts = worker.alerting.trail = quiet
+        worker.alerting.is_speaker = lambda: not seen
+        worker.topic.view.known_at = 1.0
+
+        async def sleep(seconds: float) -> None:
+            if seconds == EVERY:
+                ended.set() if seen else seen.append(told())
+            await asyncio.sleep(0)
+
+        worker.alerting.sleep = sleep
+        await worker.alerting.start()
+        await ended.wait()
+        await worker.alerting.stop()
+
+    def told() -> list[float | None]:
+        names = (
+            "events_without_outcome",
+            "replies_unknown",
+            "reply_keys_sent_twice",
+            "mode_violations",
+        )
+        registry = telemetry.REGISTRY
+        return [registry.get_sample_value(telemetry.PREFIX + name) for name in names]
+
+    seen: list[list[float | None]] = []
+    played(story)
+    assert seen == [[1.0, 2.0, 3.0, 4.0]]
+    assert told() == [0.0, 0.0, 0.0, 0.0]
+    assert b"switchboard_alerts_firing{" not in telemetry.exposition()
 
 
 def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
