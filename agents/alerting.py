@@ -167,7 +167,7 @@ class Alerting:
                 state = state.model_copy(update={"incident": entries[-1].incident})
         elif was_firing and state.incident is not None:
             self._note([self._entry(state, Kind.ALERT_CLOSED, now)], rows)
-        acknowledged = {id_ for id_, each in self._incidents.items() if each.acknowledged_by}
+        acknowledged = {id_ for id_, each in self._incidents.items() if each.is_attended}
         telling = due(before, state, now=now, acknowledged=acknowledged)
         if telling is not None and rule is not None:
             self._send(notice_of(telling, rule, at=now, runbook=self.runbook), rows, now)

@@ -69,6 +69,7 @@ class Incident:
     opened_by: str
     entries: tuple[Entry, ...]
     acknowledged_by: str | None = None
+    """Who works on it; nobody any more once it was quiet and an alert fires again."""
     closed_at: float | None = None
     open_alerts: frozenset[str] = frozenset()
     alerts: frozenset[str] = field(default=frozenset())
@@ -79,6 +80,11 @@ class Incident:
         if self.closed_at is not None:
             return "closed"
         return "open" if self.acknowledged_by is None else "acknowledged"
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody has it, or has said that it is over: nobody is reminded of it."""
+        return self.state != "open"
 
 
 def fold(entries: Iterable[Entry]) -> dict[str, Incident]:
@@ -93,11 +99,15 @@ def fold(entries: Iterable[Entry]) -> dict[str, Incident]:
 def _made(id_: str, entries: Sequence[Entry]) -> Incident:
     first = next((each for each in entries if each.kind is Kind.OPENED), entries[0])
     severities = [each.severity for each in entries if each.severity is not None]
-    acknowledged = next((each.by for each in entries if each.kind is Kind.ACKNOWLEDGED), None)
     closed = [each.at for each in entries if each.kind is Kind.CLOSED]
     open_: set[str] = set()
+    acknowledged: str | None = None
     for each in entries:
-        if each.kind is Kind.ALERT_FIRED and each.alert:
+        if each.kind is Kind.ACKNOWLEDGED:
+            acknowledged = acknowledged or each.by
+        elif each.kind is Kind.ALERT_FIRED and each.alert:
+            # Whoever worked on it has seen it end; this may be weeks later.
+            acknowledged = acknowledged if open_ else None
             open_.add(each.alert)
         elif each.kind is Kind.ALERT_CLOSED:
             open_.discard(each.alert or "")

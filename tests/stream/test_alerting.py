@@ -15,6 +15,7 @@ from agents.alerting import EVERY, Alerting
 from pipeline import telemetry
 from pipeline.alert_board import AlertBoard
 from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
+from pipeline.domain.incidents import Entry, Kind
 from pipeline.domain.invariants import Broken
 from pipeline.domain.modes import Mode
 from pipeline.domain.notices import Notice
@@ -332,6 +333,17 @@ def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
 
     kinds = [kind for _, kind in played(story).desk.told]
     assert kinds == ["fired", "reminded"]
+
+
+def test_nobody_is_reminded_of_an_incident_that_somebody_has_closed() -> None:
+    async def story(worker: Worker) -> None:
+        await worker.judge(0, broken=Broken(without_outcome=3))
+        (id_,) = worker.topic.board.incidents()
+        closed = Entry(incident=id_, kind=Kind.CLOSED, at=T + 5, by="ann", text="known")
+        await worker.topic.put([(closed.key, closed.to_bytes())])
+        await worker.judge(WINDOW + 1, broken=Broken(without_outcome=3))
+
+    assert [kind for _, kind in played(story).desk.told] == ["fired"]
 
 
 def test_a_budget_is_told_of_and_a_notice_holds_no_words_of_customers() -> None:

@@ -87,6 +87,26 @@ def test_people_open_acknowledge_and_close() -> None:
     assert opened.key == entry(Kind.OPENED, severity="SEV1", text="other words").key
 
 
+def test_an_acknowledgement_ends_when_all_was_quiet_and_something_fires_again() -> None:
+    def fired(at: float, alert: str) -> Entry:
+        return entry(Kind.ALERT_FIRED, AT + at, "alerts", severity="SEV1", alert=alert)
+
+    def over(at: float, alert: str) -> Entry:
+        return entry(Kind.ALERT_CLOSED, AT + at, "alerts", alert=alert)
+
+    story = [entry(Kind.OPENED), fired(0, "a/all"), entry(Kind.ACKNOWLEDGED, AT + 5, "bob")]
+    assert of(*story)["i1"].is_attended
+    # What joins while it lasts is looked at with it.
+    story += [fired(10, "b/all"), over(20, "a/all"), over(21, "b/all")]
+    assert of(*story)["i1"].acknowledged_by == "bob"
+    story.append(fired(1_000_000, "a/all"))
+    again = of(*story)["i1"]
+    assert (again.state, again.acknowledged_by, again.is_attended) == ("open", None, False)
+    story.append(entry(Kind.ACKNOWLEDGED, AT + 1_000_010, "eve"))
+    assert of(*story)["i1"].acknowledged_by == "eve"
+    assert of(*story[:-1], entry(Kind.CLOSED, AT + 1_000_011))["i1"].is_attended
+
+
 def test_the_export_tells_the_story_in_order_and_breaks_no_table() -> None:
     opened = entry(Kind.OPENED, text="429")
     fired = entry(Kind.ALERT_FIRED, AT + 1, "alerts", severity="SEV2", alert="throttled/all")
