@@ -93,7 +93,8 @@ def ticket_of(answer: Mapping[str, Any]) -> tuple[frozenset[str], TicketState]:
 def wrote_at(answer: Mapping[str, Any]) -> list[float]:
     """When (unix seconds) the customer of each listed ticket wrote last, or opened it.
 
-    What is listed without a readable time says nothing.
+    What is listed without a readable time says nothing, nor does a ticket that an agent opened and
+    no customer has answered. One that is listed without comments counts as a customer's.
 
     Raises:
         Transient: it is no list of tickets.
@@ -105,8 +106,10 @@ def wrote_at(answer: Mapping[str, Any]) -> list[float]:
     found: list[float] = []
     for ticket in tickets:
         comments = _in_order(ticket.comments or [])
-        theirs = [each.created_at for each in comments if not each.is_operator]
-        moments = [at for at in (*theirs, _unix(ticket.created_at)) if at is not None]
+        theirs = [each.created_at for each in comments if _is_customers(each)]
+        if not comments or _is_customers(comments[0]):
+            theirs.append(_unix(ticket.created_at))
+        moments = [at for at in theirs if at is not None]
         found += [max(moments)] if moments else []
     return found
 
@@ -130,6 +133,10 @@ def _tag_words(tags: list[Any]) -> frozenset[str]:
     """Tags come as names, as ids or as objects with both."""
     plain = [tag.get("name") or tag.get("id") if isinstance(tag, dict) else tag for tag in tags]
     return frozenset(str(tag) for tag in plain if tag is not None)
+
+
+def _is_customers(comment: Comment) -> bool:
+    return not comment.is_operator and not comment.is_note
 
 
 def _customer(ticket: _Ticket) -> str | None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from pipeline import telemetry
 from pipeline.clients.richpanel import Richpanel
+from pipeline.clients.richpanel_json import wrote_at
 from pipeline.clients.shopify import Shopify
 from pipeline.ports import (
     Ambiguous,
@@ -497,6 +498,34 @@ def test_settings_name_the_account_and_the_bot_agent() -> None:
     request = asyncio.run(play()).requests[0]
     assert request.headers["x-richpanel-key"] == "k9"
     assert request.json["author_id"] == "bot-9"
+
+
+# --- who wrote -----------------------------------------------------------------------------
+
+
+def comment_json(at: int, *, operator: bool = False, **more: Any) -> dict[str, Any]:
+    return {"id": f"c{at}", "created_at": at, "via": {"isOperator": operator}, **more}
+
+
+@pytest.mark.parametrize(
+    ("comments", "at"),
+    [
+        pytest.param([comment_json(100)], [100.0], id="a customer opened it"),
+        pytest.param([comment_json(100), comment_json(150)], [150.0], id="and wrote again"),
+        pytest.param([comment_json(100), comment_json(150, operator=True)], [100.0], id="answered"),
+        pytest.param([comment_json(100, operator=True)], [], id="an agent opened it"),
+        pytest.param(
+            [comment_json(100, operator=True), comment_json(150)], [150.0], id="and got an answer"
+        ),
+        pytest.param([comment_json(100, public=False)], [], id="an app opened it with a note"),
+        pytest.param(None, [100.0], id="listed without comments"),
+    ],
+)
+def test_a_ticket_that_an_agent_opens_is_no_customer_who_wrote(
+    comments: list[dict[str, Any]] | None, at: list[float]
+) -> None:
+    ticket = {"id": "T1", "status": "OPEN", "created_at": 100, "comments": comments}
+    assert wrote_at({"ticket": [ticket]}) == at
 
 
 # --- reports -------------------------------------------------------------------------------
