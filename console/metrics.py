@@ -19,6 +19,7 @@ from rich.table import Column, Table
 from console.audit_windows import windows_of_trail
 from console.bulk import moment, span
 from console.charts import draw, show
+from console.lag import observers
 from console.mode import with_operator
 from console.operating import Operator
 from pipeline.domain.metrics import CATALOGUE, Kind
@@ -97,7 +98,6 @@ def _question(
 
 
 def _asked(question: Question) -> Mapping[str, Any]:
-    url = with_operator(_observe)
     asked = {
         "metric": question.metric.name,
         "from": str(question.begin),
@@ -106,25 +106,23 @@ def _asked(question: Question) -> Mapping[str, Any]:
     }
     if len(question.starts) > 1:
         asked["step"] = str(question.step)
-    try:
-        response = httpx.get(f"{url}/windows", params=asked, timeout=PATIENCE)
-        found: dict[str, Any] = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise MetricsError(f"observe does not answer at {url} ({type(error).__name__})") from None
-    if response.is_error:
-        raise MetricsError(str(found.get("error")))
-    return found
+    silent = []
+    for url in with_operator(_observers):
+        try:
+            response = httpx.get(f"{url}/windows", params=asked, timeout=PATIENCE)
+            found: dict[str, Any] = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            silent.append(f"{url} ({type(error).__name__})")
+            continue
+        if response.is_error:
+            raise MetricsError(str(found.get("error")))
+        return found
+    why = f"answers: {', '.join(silent)}" if silent else "is running: python -m agents observe"
+    raise MetricsError(f"no observe worker {why}; or count the trail with --replay")
 
 
-async def _observe(operator: Operator) -> str:
-    control = operator.control
-    for heard in control.processes():
-        is_one = heard.record.name.startswith("observe-") and heard.record.url
-        if is_one and heard.is_live(control.view.broker_time):
-            return heard.record.url
-    raise MetricsError(
-        "no observe worker is running: python -m agents observe; or count the trail with --replay"
-    )
+async def _observers(operator: Operator) -> list[str]:
+    return [record.url for record in observers(operator)]
 
 
 def _replayed(question: Question) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -104,3 +105,31 @@ def test_windows_made_anew_are_those_of_the_fold() -> None:
     fold_run(folded, run_of_records, 0, 30)
     (line,) = query(folded.values(), "outcomes", 0, 30, step=10)
     assert [point.count for point in line.points] == [3, 1, 0]
+
+
+def test_a_worker_that_does_not_answer_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "http://odd": httpx.Response(502, text="<html>"),
+        "http://well": httpx.Response(200, json=found("received", step=None)),
+        "http://picky": httpx.Response(400, json={"error": "no"}),
+    }
+
+    def get(url: str, **_: object) -> httpx.Response:
+        try:
+            return answers[url.removesuffix("/windows")]
+        except KeyError:
+            raise httpx.ConnectError("refused") from None
+
+    monkeypatch.setattr(httpx, "get", get)
+
+    def asked_of(*urls: str) -> str:
+        monkeypatch.setattr(command, "with_operator", lambda _: urls)
+        return run("received", "-o", "json")
+
+    assert json.loads(asked_of("http://gone", "http://odd", "http://well"))["complete"]
+    with pytest.raises(MetricsError, match=r"^no$"):
+        asked_of("http://gone", "http://picky", "http://well")
+    with pytest.raises(MetricsError, match=r"no observe worker answers: http://gone \(Conn"):
+        asked_of("http://gone", "http://odd")
+    with pytest.raises(MetricsError, match="python -m agents observe"):
+        asked_of()
