@@ -12,7 +12,7 @@ from agents.alert_sinks import sinks_of
 from agents.alerting import Alerting
 from agents.audit_reader import AuditReader
 from agents.status import Answer, Route, json_answer
-from pipeline.alert_board import AlertBoard, follow_alerts
+from pipeline.alert_board import AlertBoard, Judgement, follow_alerts
 from pipeline.app import Stage
 from pipeline.domain.alerts import Rule, described, shipped_rules
 from pipeline.lever import Lever
@@ -40,12 +40,17 @@ def attach_alerts(
         SettingsError: a sink is set that cannot work.
         RulesError: the file of rules cannot be used.
     """
+
+    def beat() -> bytes:
+        return alerting.judged.to_bytes()
+
     board, follower = follow_alerts(
         settings.bootstrap_servers,
         stage.producer,
         key=f"worker/{settings.instance}",
         monotonic=time.monotonic,
         on_crash=on_crash,
+        beat=beat,
     )
     rules, trail = shipped_rules(), AuditReader(settings.bootstrap_servers)
     alerting = Alerting(
@@ -84,13 +89,19 @@ def attach_alerts(
 
 
 def alerts_route(board: AlertBoard, rules: Sequence[Rule]) -> Route:
-    """`GET /alerts`: every alert that fires or has fired, with the first lever of each."""
+    """`GET /alerts`: every alert that fires or has fired, with the first lever of each.
+
+    `judged_at` is unix seconds, null where nobody has judged; `not_judged` are rules that could not be.
+    """
     by_name = {rule.name: rule for rule in rules}
 
     def answer(_query: Mapping[str, str]) -> Answer:
         states = sorted(board.states().values(), key=lambda each: (each.severity, each.since))
         rows = [described(each, by_name.get(each.rule)) for each in states]
-        return json_answer(200, {"alerts": rows})
+        judged = board.judged() or Judgement()
+        return json_answer(
+            200, {"alerts": rows, "judged_at": judged.at, "not_judged": list(judged.unknown)}
+        )
 
     return answer
 

@@ -17,7 +17,7 @@ from agents.alert_facts import FactsReader
 from agents.alert_sinks import Sink, SinkFailed
 from agents.audit_reader import AuditReader
 from pipeline import telemetry
-from pipeline.alert_board import BUDGET_PREFIX, AlertBoard, alert_key
+from pipeline.alert_board import BUDGET_PREFIX, AlertBoard, Judgement, alert_key
 from pipeline.domain.alerts import (
     AlertState,
     Phase,
@@ -68,6 +68,8 @@ class Alerting:
     uniform: Callable[[float, float], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     states: dict[str, AlertState] = field(default_factory=dict)
+    judged: Judgement = field(default_factory=Judgement)
+    """The last judgement, which goes into this worker's signs of life."""
     _incidents: dict[str, Incident] = field(default_factory=dict)
     _sent: set[tuple[str, int]] = field(default_factory=set)
     _unwritten: Rows = field(default_factory=dict)
@@ -141,7 +143,8 @@ class Alerting:
             DeliveryError: it is not durable; the next judgement comes to the same.
         """
         now = facts.now
-        after = step(self.rules, self.states, values_of(self.rules, facts), now=now)
+        values = values_of(self.rules, facts)
+        after = step(self.rules, self.states, values, now=now)
         self._incidents = self.board.incidents()
         rows: Rows = {}
         for id_, state in after.items():
@@ -150,6 +153,8 @@ class Alerting:
         if rows:
             await self.follower.put(rows.items())
         self.states = after
+        unknown = tuple(sorted(set(self._by_name) - set(values)))
+        self.judged = Judgement(at=now, unknown=unknown)
         self._show(facts)
         await self._pull_levers(now)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from console.board import alerts_now, as_json
+from console.board import Now, alerts_now, as_json
 from console.bulk import Output
 from pipeline.domain.alerts import shipped_rules
 from pipeline.settings import load_settings
@@ -24,13 +26,24 @@ def alerts(every: Every = False, rules: Rules = False, output: Output = "table")
     if rules:
         show_rules(output)
         return
-    rows = alerts_now(load_settings().bootstrap_servers, every=every)
+    now = alerts_now(load_settings().bootstrap_servers, every=every)
     if output == "json":
-        as_json({"alerts": rows})
+        as_json({"alerts": now.rows, "judged_at": now.judged_at, "doubts": now.doubts})
         return
-    if not rows:
-        Console().print("no alert fires")
-        return
+    Console().print(screen(now))
+
+
+def screen(now: Now) -> RenderableType:
+    """A table of the alerts, and below it why it may not be the whole truth."""
+    lines: list[RenderableType] = [Text(each, style="bold red") for each in now.doubts]
+    if now.rows:
+        lines.insert(0, _table(now.rows))
+    elif not now.doubts:
+        lines.append(Text("no alert fires"))
+    return Group(*lines)
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
     table = Table("alert", "severity", "since", "value", "incident", "first lever")
     for row in rows:
         style = COLOURS[row["severity"]] if row["phase"] == "firing" else "dim"
@@ -38,7 +51,7 @@ def alerts(every: Every = False, rules: Rules = False, output: Output = "table")
             row["alert"], row["severity"], f"{datetime.fromtimestamp(row['since'], UTC):%H:%M:%S}", f"{row['value']:.4g}",
             row["incident"] or "", row["lever"], style=style,
         )  # fmt: skip
-    Console().print(table)
+    return table
 
 
 def show_rules(output: str) -> None:

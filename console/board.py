@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,11 +14,14 @@ import typer
 
 from console.topic_log import TopicLog
 from pipeline import topics
-from pipeline.alert_board import AlertBoard
+from pipeline.alert_board import AlertBoard, Judgement
 from pipeline.domain.alerts import AlertState, Phase, described, shipped_rules
 from pipeline.domain.incidents import Entry
 from pipeline.stream.control import Update, View
 from pipeline.stream.producer import Outgoing, Producer
+
+JUDGED_WITHIN = 30.0
+"""Seconds after which the last judgement says nothing of now; one is made every two."""
 
 
 def read_board(bootstrap_servers: str) -> AlertBoard:
@@ -64,7 +70,17 @@ def firing(board: AlertBoard) -> list[AlertState]:
     return sorted(states, key=lambda state: (state.severity, state.since))
 
 
-def alerts_now(bootstrap_servers: str, *, every: bool = False) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Now:
+    """The alerts as rows, and what keeps them from being the whole truth."""
+
+    rows: list[dict[str, Any]]
+    judged_at: float | None
+    """Unix seconds; None where nobody has judged."""
+    doubts: list[str]
+
+
+def alerts_now(bootstrap_servers: str, *, every: bool = False) -> Now:
     """What fires, and with `every` what has fired before, described."""
     board = read_board(bootstrap_servers)
     rules = {rule.name: rule for rule in shipped_rules()}
@@ -72,7 +88,24 @@ def alerts_now(bootstrap_servers: str, *, every: bool = False) -> list[dict[str,
     if every:
         past = [state for state in board.states().values() if state.phase is not Phase.FIRING]
         states = [*states, *sorted(past, key=lambda state: -state.since)]
-    return [described(state, rules.get(state.rule)) for state in states]
+    judged = board.judged()
+    return Now(
+        [described(state, rules.get(state.rule)) for state in states],
+        None if judged is None else judged.at,
+        doubts(judged, now=time.time()),
+    )
+
+
+def doubts(judged: Judgement | None, *, now: float) -> list[str]:
+    """Why a calm may be none: who looks must not take silence for health."""
+    if judged is None or judged.at is None:
+        return ["nobody has judged the alerts: start python -m agents observe"]
+    if now - judged.at > JUDGED_WITHIN:
+        since = datetime.fromtimestamp(judged.at, UTC).isoformat(" ", "seconds")
+        return [f"not judged since {since}: see the log of observe"]
+    if judged.unknown:
+        return [f"not judged, what they ask cannot be found out: {', '.join(judged.unknown)}"]
+    return []
 
 
 def as_json(value: Any) -> None:

@@ -60,8 +60,8 @@ class Facts:
     """Topic -> `all` that are kept and `last_hour`."""
     alerts: Sequence[Mapping[str, Any]] | None
     """Those that fire, the worst first."""
-    judge: str | None
-    """The `observe` process that judges them now."""
+    doubts: Sequence[str] = ()
+    """Why that may not be all: they were not judged lately, or some rule was not."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Fact -> why it could not be found out."""
 
@@ -91,8 +91,7 @@ def _alerts(facts: Facts) -> list[Line]:
         Line(_alert(each), Level.LOOK if each["severity"] == "SEV2" else Level.BAD)
         for each in facts.alerts
     ]
-    if facts.judge is None:
-        lines.append(Line("nobody judges: start python -m agents observe", Level.LOOK))
+    lines += [Line(each, Level.LOOK) for each in facts.doubts]
     return lines or [Line("none")]
 
 

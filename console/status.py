@@ -21,7 +21,7 @@ from rich.text import Text
 from console.board import alerts_now
 from console.budgets import VENDORS, Waiting, waiting
 from console.bulk import Output
-from console.lag import OwnLooks, Seen, ask, observers
+from console.lag import OwnLooks, Seen, ask
 from console.limits import gate_of
 from console.operating import Operator, described, operating
 from console.overview import Facts, Level, Section, sections
@@ -110,8 +110,8 @@ async def gather(settings: Settings) -> Facts:
             lags=None if lags is None else lags.lags,
             lag_source="nobody" if lags is None else lags.source,
             letters=letters,
-            alerts=alerts,
-            judge=next((each.name for each in observers(operator)), None),
+            alerts=None if alerts is None else alerts.rows,
+            doubts=() if alerts is None else alerts.doubts,
             missing=missing,
         )
 

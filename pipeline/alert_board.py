@@ -4,7 +4,7 @@ alert/<rule>/<group>      AlertState of the last firing
 budget/<vendor>           BudgetState: how much of it was told of
 notice/<id>/<sink>        Delivery that is still to be made; removed once it is
 incident/<id>/<entry>     Entry; never removed
-worker/<instance>         signs of life of the processes that evaluate
+worker/<instance>         Judgement: sign of life of a process that may judge, each second
 observer/<life>           those of commands
 
 One partition, so that whoever has read back what it wrote knows all that stood there before.
@@ -28,8 +28,18 @@ from pipeline.stream.producer import Sender
 ALERT_PREFIX = "alert/"
 BUDGET_PREFIX = "budget/"
 NOTICE_PREFIX = "notice/"
+WORKER_PREFIX = "worker/"
 
 M = TypeVar("M", bound=Message)
+
+
+class Judgement(Message):
+    """What a worker says of its last judgement of the alerts."""
+
+    at: float | None = None
+    """Unix seconds; None = it has not judged since it began."""
+    unknown: tuple[str, ...] = ()
+    """The rules that were not judged then, because what they ask could not be found out."""
 
 
 class AlertBoard:
@@ -56,6 +66,11 @@ class AlertBoard:
     def deliveries(self) -> list[Delivery]:
         """What has not reached its sink yet."""
         return self._all(NOTICE_PREFIX, Delivery)
+
+    def judged(self) -> Judgement | None:
+        """The last judgement of any worker; None where nobody has judged."""
+        told = [each for each in self._all(WORKER_PREFIX, Judgement) if each.at is not None]
+        return max(told, key=lambda each: each.at or 0.0, default=None)
 
     def incidents(self) -> dict[str, Incident]:
         """Id -> incident, the oldest first."""
@@ -85,10 +100,12 @@ def follow_alerts(
     key: str,
     monotonic: Callable[[], float],
     on_crash: Crash,
+    beat: Callable[[], bytes] = lambda: b"{}",
 ) -> tuple[AlertBoard, Follower]:
     """The board and the follower that feeds it; start and stop the follower.
 
-    `key` is where this process's signs of life lie: ``worker/...`` or ``observer/...``.
+    `key` is where this process's signs of life lie, ``worker/...`` or ``observer/...``, and `beat`
+    what they say.
     """
     view = View()
     follower = Follower(
@@ -97,7 +114,7 @@ def follow_alerts(
         view=view,
         sender=sender,
         key=key,
-        beat=lambda: b"{}",
+        beat=beat,
         monotonic=monotonic,
         on_crash=on_crash,
     )

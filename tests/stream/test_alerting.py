@@ -13,7 +13,7 @@ import pytest
 from agents.alert_sinks import SinkFailed
 from agents.alerting import EVERY, Alerting
 from pipeline import telemetry
-from pipeline.alert_board import AlertBoard
+from pipeline.alert_board import AlertBoard, Judgement
 from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
 from pipeline.domain.incidents import Entry, Kind
 from pipeline.domain.invariants import Broken
@@ -324,6 +324,23 @@ def test_a_worker_that_judges_no_more_takes_back_what_it_told_prometheus() -> No
     assert seen == [[1.0, 2.0, 3.0, 4.0]]
     assert told() == [0.0, 0.0, 0.0, 0.0]
     assert b"switchboard_alerts_firing{" not in telemetry.exposition()
+
+
+def test_when_was_judged_and_what_was_not_goes_into_the_signs_of_life() -> None:
+    async def story(worker: Worker) -> None:
+        board = worker.topic.board
+        await worker.topic.put([("worker/0", worker.alerting.judged.to_bytes())])
+        assert board.judged() is None
+        await worker.judge(4, broken=None)
+        await worker.topic.put([("worker/0", worker.alerting.judged.to_bytes())])
+        await worker.topic.put([("worker/1", Judgement(at=T).to_bytes()), ("worker/2", b"{}")])
+        judged = board.judged()
+        assert judged is not None
+        assert judged.at == T + 4
+        assert {"reply_sent_twice", "mode_violated"} <= set(judged.unknown)
+        assert "gate_closed" not in judged.unknown
+
+    played(story)
 
 
 def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from io import StringIO
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from console import lag
-from console.overview import Facts, Level, Section, sections
+from console import alerts, board
+from console.board import Now
+from console.overview import KINDS, Facts, Level, Section, sections
 from console.status import screen
-from pipeline.domain.signals import KINDS
+from pipeline.alert_board import Judgement
 
 
 def process(name: str, **changes: Any) -> dict[str, Any]:
@@ -43,7 +45,6 @@ WELL = Facts(
     lag_source="observe-0",
     letters={"switchboard.tickets.received.v1.dlq": {"all": 0, "last_hour": 0}},
     alerts=[],
-    judge="observe-0",
 )
 
 
@@ -90,10 +91,34 @@ def test_an_alert_is_as_bad_as_its_severity_and_names_its_lever() -> None:
 
 
 def test_alerts_that_nobody_judges_are_no_calm() -> None:
-    section = found(judge=None)["alerts"]
-    assert (section.level, texts(section)) == (
-        Level.LOOK, "nobody judges: start python -m agents observe"
-    )  # fmt: skip
+    section = found(doubts=["not judged since 12:00"])["alerts"]
+    assert (section.level, texts(section)) == (Level.LOOK, "not judged since 12:00")
+
+
+@pytest.mark.parametrize(
+    ("judged", "says"),
+    [
+        (None, "nobody has judged the alerts: start python -m agents observe"),
+        (Judgement(), "nobody has judged the alerts: start python -m agents observe"),
+        (Judgement(at=1_700_000_000.0), "not judged since 2023-11-14 22:13:20+00:00: see the log of observe"),
+        (Judgement(at=1_700_000_090.0, unknown=("mode_violated", "reply_sent_twice")),
+         "not judged, what they ask cannot be found out: mode_violated, reply_sent_twice"),
+    ],
+)  # fmt: skip
+def test_no_alert_is_a_calm_only_where_all_was_judged_a_moment_ago(
+    judged: Judgement | None, says: str
+) -> None:
+    doubts = board.doubts(judged, now=1_700_000_100.0)
+    out = StringIO()
+    Console(file=out, width=200).print(alerts.screen(Now([], None, doubts)))
+    assert (doubts, out.getvalue()) == ([says], f"{says}\n")
+
+
+def test_no_alert_fires_where_all_was_judged() -> None:
+    assert board.doubts(Judgement(at=1_700_000_090.0), now=1_700_000_100.0) == []
+    out = StringIO()
+    Console(file=out, width=200).print(alerts.screen(Now([], None, [])))
+    assert out.getvalue() == "no alert fires\n"
 
 
 def test_what_nobody_told_is_said_and_is_never_well() -> None:
