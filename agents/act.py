@@ -139,14 +139,25 @@ class Acting:
 
     async def _park(self, work: _Work, place: Place, later: Later) -> None:
         """What is done stays done; the rest of the plan waits."""
-        await self._ledger.finish(work.assignment.partition, work.applied)
+        await self._keep(work)
         audits = self._records.parked(work.run, later, place.patience)
         await self._parking.park(place, later, *audits)
+
+    async def _keep(self, work: _Work, *done: Done) -> None:
+        """Makes durable what the run has done, together with the audit of it.
+
+        Later runs do not repeat it: what is not told here would never be.
+        """
+        outputs = self._records.done(work.run)
+        rows = (*work.applied, *done)
+        await self._ledger.finish(work.assignment.partition, rows, outputs=outputs)
+        work.applied.clear()
 
     async def _execute(self, work: _Work) -> None:
         for step in work.request.steps:
             result = await self._step(work, step)
-            work.run.add(step, result)
+            done = work.ended.get(step.action_id)
+            work.run.add(step, result, self._now() if done is None else done.at)
             if result.end is StepEnd.FAILED:
                 await self._attention.ask(work.request)
                 break
@@ -173,7 +184,7 @@ class Acting:
 
     async def _route(self, work: _Work, step: RouteStep) -> StepResult:
         if step.action_id in work.ended:
-            return StepResult(StepEnd.ROUTED, "already")
+            return again(StepResult(StepEnd.ROUTED))
         # What no mode allows needs nothing of the helpdesk, not even a read.
         await self._permits.refreshed(work.assignment.sleep)
         self._writable(work)
@@ -208,6 +219,11 @@ class Acting:
         if step.action_id in work.ended:
             return again(REPLY_ENDS[work.ended[step.action_id].outcome])
         step, body = await self._words(work, step)
+
+        async def keep(done: Done) -> None:
+            work.run.add(step, REPLY_ENDS[done.outcome], done.at)
+            await self._keep(work, done)
+
         task = ReplyTask(
             work.request,
             step,
@@ -215,6 +231,7 @@ class Acting:
             work.assignment,
             work.patience,
             work.began,
+            keep=keep,
             calling=lambda: self._calling(work, step, step.template),
         )
         came_to = await self._replier.reply(task)
@@ -238,11 +255,13 @@ class Acting:
         return step.model_copy(update={"template": words.template}), body
 
     async def _mark(self, work: _Work, step: MarkStep) -> StepResult:
-        tags = marks([(each.kind, result) for each, result in work.run.results], self._prefix)
+        tags = marks(
+            [(each.step.kind, each.result) for each in work.run.ends.values()], self._prefix
+        )
         if not tags:
             return StepResult(StepEnd.SKIPPED)
         if step.action_id in work.ended:
-            return StepResult(StepEnd.MARKED)
+            return again(StepResult(StepEnd.MARKED))
         self._writable(work)
 
         async def add() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agents.patience import Later, Patience
@@ -17,6 +17,7 @@ from pipeline.domain.events import (
     conversation_hash,
 )
 from pipeline.domain.outcomes import (
+    DONE,
     SUCCESSES,
     StepEnd,
     StepResult,
@@ -36,6 +37,15 @@ class Called:
     at: float
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A step that has ended, and when (unix seconds)."""
+
+    step: Step
+    result: StepResult
+    at: float
+
+
 @dataclass
 class Run:
     """One run of one plan: its steps so far.
@@ -48,14 +58,17 @@ class Run:
     request: ActionRequest
     began: float
     reply_life: float
-    results: list[tuple[Step, StepResult]] = field(default_factory=list)
+    ends: dict[str, Ended] = field(default_factory=dict)
+    """Action id -> how the step ended, in the order of the steps."""
     withheld: list[Withheld] = field(default_factory=list)
     called: dict[str, Called] = field(default_factory=dict)
     """Action id -> its last write."""
+    told: set[str] = field(default_factory=set)
+    """Action ids of the steps whose audit is written."""
 
-    def add(self, step: Step, result: StepResult) -> None:
-        """Notes how a step ended."""
-        self.results.append((step, result))
+    def add(self, step: Step, result: StepResult, at: float) -> None:
+        """Notes how a step ended, and when (unix seconds)."""
+        self.ends[step.action_id] = Ended(step, result, at)
 
     def withhold(
         self,
@@ -93,6 +106,10 @@ class PlanRecords:
     def __init__(self, *, now: Callable[[], float]) -> None:
         self._now = now
 
+    def done(self, run: Run) -> list[Outgoing]:
+        """The steps that the run has done and not told of, which later runs do not repeat."""
+        return audited(self._steps(run, DONE), run.record)
+
     def parked(self, run: Run, later: Later, patience: Patience) -> list[Outgoing]:
         """That a run has ended without an outcome, for now."""
         at = self._now()
@@ -103,7 +120,7 @@ class PlanRecords:
     def ended(self, run: Run, patience: Patience) -> list[Outgoing]:
         """Everything that a finished run has to say."""
         at = self._now()
-        results = [result for _, result in run.results]
+        results = [each.result for each in run.ends.values()]
         outcome = terminal_outcome(results, triage=run.request.decision.triage)
         records = [
             outgoing(
@@ -123,12 +140,21 @@ class PlanRecords:
                     failed_at=patience.since or at,
                 )
             )
-        steps = [
-            self._audit(run, result.end.value, result.reason, at, step=step)
-            for step, result in run.results
-            if result.end is not StepEnd.SKIPPED
-        ]
+        steps = self._steps(run, frozenset(StepEnd) - {StepEnd.SKIPPED})
         return [*records, *audited([*steps, self._end(run, outcome, results, at)], run.record)]
+
+    def _steps(self, run: Run, ends: Collection[StepEnd]) -> list[Audit]:
+        """The audit of each step that ended so, once a run, as of its own time."""
+        new = [
+            each
+            for id_, each in run.ends.items()
+            if each.result.end in ends and id_ not in run.told
+        ]
+        run.told |= {each.step.action_id for each in new}
+        return [
+            self._audit(run, each.result.end.value, each.result.reason, each.at, step=each.step)
+            for each in new
+        ]
 
     def _end(self, run: Run, outcome: Outcome, results: list[StepResult], at: float) -> Audit:
         counted = [result for result in results if result.end is not StepEnd.SKIPPED]
@@ -165,7 +191,7 @@ class PlanRecords:
             outcome=outcome,
             reason=reason,
             detail={
-                "seconds": round(at - run.began, 6),
+                "seconds": round(max(0.0, at - run.began), 6),
                 "intent": request.decision.intent,
                 "channel": request.channel,
                 **_of_step(run, step),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from agents.calls import Calls
@@ -66,6 +66,8 @@ class ReplyTask:
     patience: Patience
     began: float
     """Monotonic seconds at which the work on the request began."""
+    keep: Callable[[Done], Awaitable[None]]
+    """Makes the reply's end durable, with all that is to be said of it."""
     calling: Callable[[], None] = lambda: None
     """Called in the step that begins the send."""
 
@@ -211,7 +213,7 @@ class Sending:
     async def done(self, task: ReplyTask, outcome: DoneOutcome) -> None:
         """Writes how a reply ended; durable when it returns."""
         done = Done(action_id=task.step.action_id, outcome=outcome, at=self._now())
-        await self._ledger.finish(task.assignment.partition, [done])
+        await task.keep(done)
 
 
 _BREACHES: dict[Breach, type[Exception]] = {

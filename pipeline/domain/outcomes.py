@@ -32,6 +32,11 @@ class StepEnd(StrEnum):
 SUCCESSES = frozenset({StepEnd.ROUTED, StepEnd.REPLIED, StepEnd.DRAFTED, StepEnd.MARKED})
 """Ends in which the step stands at the helpdesk as planned."""
 
+DONE = SUCCESSES | {StepEnd.TRIAGED}
+"""Ends that the ledger keeps: a later run of the plan does not try the step again."""
+ALREADY = "already"
+"""Why a step was not executed that an earlier run has done; it was told of then."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -53,7 +58,7 @@ REPLY_ENDS = {
 
 def again(result: StepResult) -> StepResult:
     """`result` as a later run of its plan tells it: nothing was written this time."""
-    return StepResult(result.end, result.reason or "already")
+    return StepResult(result.end, result.reason or ALREADY)
 
 
 def marks(results: Iterable[tuple[str, StepResult]], prefix: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.domain.events import Audit, Message, Outcome
 from pipeline.domain.metrics import CATALOGUE, OTHER, Kind, named
+from pipeline.domain.outcomes import ALREADY
 from pipeline.domain.query import WIDTH
 from pipeline.domain.tally import Counted, Tally
 
@@ -160,6 +161,8 @@ def _acted(audit: Audit) -> Iterator[Sample]:
 
 
 def _step(audit: Audit) -> Iterator[Sample]:
+    if audit.reason == ALREADY:
+        return  # counted when it was done
     yield "actions", (_word(audit, "action"), audit.what), None
     channel = _word(audit, "channel")
     if audit.what == "routed" and audit.seconds is not None:

@@ -17,6 +17,7 @@ from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import ActionRequest, Outcome
 from pipeline.domain.parking import Queue
+from pipeline.domain.windows import fold
 from pipeline.ports import Permanent, RateLimited, Transient
 from pipeline.stream.parking import DUE, Parked, bare
 from pipeline.stream.producer import Outgoing
@@ -130,6 +131,41 @@ def test_it_comes_back_is_done_and_leaves_no_row(world: World) -> None:
     assert world.ends() == [("a", Outcome.ACTED)]
     assert len(world.desk.replies) == 1
     assert world.rows == {}
+
+
+def test_what_a_parked_run_has_done_is_told_then_and_counted_once(world: World) -> None:
+    world.desk.send_failures = [(storm(), False)]
+    world.work(arrives("a", 0))
+    routed, parked = world.broker.audits()
+    assert (routed.what, routed.reason, parked.what) == ("routed", None, "parked")
+    # What must always hold is judged by these two.
+    assert {"mode", "called_at"} <= set(routed.detail)
+    world.work(back(world.parked[0], 1))
+    again = world.broker.audits()[2]
+    assert (again.what, again.reason) == ("routed", "already")
+    # Its own time, though the plan ended later.
+    assert again.at == pytest.approx(routed.at, abs=0.1)
+    counted = fold(None, 0, enumerate(world.broker.audits()))
+    assert counted.counts["actions|route|routed"] == 1
+    assert sum(counted.histograms["end_to_end_seconds|email"].values()) == 1
+    assert counted.counts["auto_reply_sent|refund_request|email"] == 1
+
+
+def test_a_reply_is_told_of_together_with_its_row(world: World) -> None:
+    told: list[list[str]] = []
+
+    class Watched(Desk):
+        async def apply_route(self, ticket: Any, **wanted: Any) -> None:
+            told.append([audit.what for audit in world.broker.audits()])
+            await super().apply_route(ticket, **wanted)
+
+    world.desk = Watched()
+    world.work(arrives("a", 0))
+    # A worker that dies before its mark leaves a reply that is done, and the audit of it.
+    assert told == [[], ["routed", "replied"]]
+    assert [audit.what for audit in world.broker.audits()] == [
+        "routed", "replied", "marked", "ended",
+    ]  # fmt: skip
 
 
 def test_a_ticket_that_a_limit_held_up_says_so_with_its_next_write(world: World) -> None:

@@ -73,6 +73,12 @@ def test_what_is_no_ones_metric_counts_for_none(record: Audit) -> None:
     assert counts(record) == {}
 
 
+def test_a_step_that_an_earlier_run_has_done_was_counted_then() -> None:
+    replied = audit("replied", detail={"action": "reply"})
+    assert counts(replied, replied.model_copy(update={"reason": "already"})) == counts(replied)
+    assert counts(audit("replied", reason="found"))["auto_reply_sent|none|none"] == 1
+
+
 def test_waiting_for_an_open_gate_is_no_error() -> None:
     assert not any(
         name.startswith("worker_errors") for name in counts(audit("parked", reason="gate_closed"))
