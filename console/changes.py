@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from pipeline.confirming import Written
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
 from pipeline.domain.template_texts import TEXTS
-from pipeline.lever import Answer, Closed, Lever, Written
+from pipeline.lever import Answer, Closed, Lever
 
 
 def _scope(text: str) -> str:

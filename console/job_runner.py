@@ -15,18 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.operating import KNOWN_WITHIN, ControlLost, Operator
-from pipeline import topics
+from pipeline.confirming import Detail, tell_logbook
 from pipeline.domain.control_records import (
     JOB_PREFIX,
     JOB_STOP_PREFIX,
     OBSERVER_PREFIX,
     SwitchRecord,
 )
-from pipeline.domain.events import Audit, UnreadableValue
+from pipeline.domain.events import UnreadableValue
 from pipeline.domain.jobs import JobRecord, JobState, in_the_way, is_running, why_stop
 from pipeline.domain.modes import GLOBAL
-from pipeline.stream.delivery import DeliveryError
-from pipeline.stream.producer import Outgoing
 
 BATCH = 10
 """Items that are under way at once."""
@@ -159,25 +157,23 @@ class Jobs:
             raise ControlLost(f"{key} was not read back: ./switchboard jobs list") from None
 
     async def told(self, what: str, job: JobRecord) -> None:
-        """Tells the logbook; best effort, the control topic holds the same words."""
-        audit = Audit(
-            stage="control",
-            what=f"job_{what}",
-            ingress_id=f"control-{uuid.uuid4().hex}",
+        """Tells the logbook."""
+        detail: Detail = {
+            "job": job.name,
+            "kind": job.kind,
+            "by": job.by,
+            "total": job.total,
+            "ended": job.ended,
+            "executed": job.executed,
+        }
+        await tell_logbook(
+            self._operator.producer,
+            f"job_{what}",
+            id_=uuid.uuid4().hex,
             reason=job.why,
-            detail={
-                "job": job.name,
-                "kind": job.kind,
-                "by": job.by,
-                "total": job.total,
-                "ended": job.ended,
-                "executed": job.executed,
-            },
+            detail=detail,
             at=job.at,
         )
-        record = Outgoing(topics.AUDIT.name, audit.ingress_id.encode(), audit.to_bytes())
-        with contextlib.suppress(DeliveryError):
-            await self._operator.producer.send([record])
 
 
 async def run_job(

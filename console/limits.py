@@ -18,9 +18,10 @@ from console.bulk import moment, span
 from console.changes import Optional, Vendor
 from console.mode import Output, Patience, say, with_operator
 from console.operating import Operator, who
+from pipeline.confirming import Written
 from pipeline.domain.control_records import GateRecord
 from pipeline.domain.shedding import OPTIONAL
-from pipeline.lever import PATIENCE, Closed, Written
+from pipeline.lever import PATIENCE, Closed
 from pipeline.settings import load_settings
 
 app = typer.Typer(

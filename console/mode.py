@@ -14,9 +14,10 @@ from rich.table import Table
 
 from console.changes import told
 from console.operating import Operator, described, operating, who
+from pipeline.confirming import Written
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
 from pipeline.domain.template_texts import TEXTS
-from pipeline.lever import PATIENCE, Answer, Written
+from pipeline.lever import PATIENCE, Answer
 from pipeline.settings import load_settings
 
 EXIT_UNACKNOWLEDGED = 3

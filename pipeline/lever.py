@@ -7,14 +7,12 @@ switches of templates, gates of vendors and what is left out.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
-from pipeline import topics
+from pipeline.confirming import Confirming, Detail, Noted, Writer, Written
 from pipeline.control import Control
 from pipeline.domain.control_records import (
     GATE_PREFIX,
@@ -23,7 +21,6 @@ from pipeline.domain.control_records import (
     GateRecord,
     SwitchRecord,
 )
-from pipeline.domain.events import Audit
 from pipeline.domain.modes import (
     GLOBAL,
     MODE_PREFIX,
@@ -34,11 +31,7 @@ from pipeline.domain.modes import (
     change,
     mode_key,
 )
-from pipeline.stream.delivery import DeliveryError
-from pipeline.stream.producer import Outgoing, Sender
-
-Detail = dict[str, str | int | float | bool]
-Record = ModeRecord | GateRecord | SwitchRecord
+from pipeline.stream.producer import DeliveryError, Sender
 
 log = logging.getLogger(__name__)
 
@@ -53,22 +46,6 @@ class Refused(Exception):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Written:
-    """A change that is durable, and who has confirmed it."""
-
-    epoch: int
-    seconds: float
-    """From the beginning of the write to the last confirmation, or until patience ended."""
-    missing: tuple[str, ...]
-    """Live processes that have not confirmed."""
-
-    @property
-    def is_acknowledged(self) -> bool:
-        """Whether every live process acts on it."""
-        return not self.missing
 
 
 @dataclass(frozen=True)
@@ -96,28 +73,6 @@ class Held:
     answer: Answer
 
 
-@dataclass(frozen=True)
-class _Noted:
-    """What the logbook says of a change."""
-
-    subject: str
-    end: str
-    record: Record
-    detail: Detail
-
-
-class Writer(Protocol):
-    """The part of a `Follower` that a lever needs."""
-
-    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
-        """See `Follower.put`."""
-        ...
-
-    async def wait_until(self, holds: Callable[[], bool]) -> None:
-        """See `Follower.wait_until`."""
-        ...
-
-
 class Lever:
     """Sets modes, gates and switches. `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids.
 
@@ -137,7 +92,9 @@ class Lever:
     ) -> None:
         self._control = control
         self._follower = follower
-        self._sender = sender
+        self._confirming = Confirming(
+            control, follower, sender, now=now, monotonic=monotonic, new_id=new_id
+        )
         self._now = now
         self._monotonic = monotonic
         self._new_id = new_id
@@ -190,11 +147,11 @@ class Lever:
         """Takes one's own hold away; what anybody else has set meanwhile stands."""
         began = self._monotonic()
         epoch = await self._follower.put([(held.key, None)])
-        missing = await self._confirmations(epoch, patience)
+        missing = await self._confirming.missing(epoch, patience)
         now, was = self.now_at(), held.record.mode
         answer = Answer(epoch, self._monotonic() - began, missing, GLOBAL, now, was)
-        noted = _Noted("mode", "released", held.record, _of_mode(GLOBAL, now, was))
-        await self._tell("released", noted, answer)
+        noted = Noted("mode", "released", held.record, _of_mode(GLOBAL, now, was))
+        await self._confirming.tell("released", noted, answer)
         return answer
 
     async def _carry_out(self, what: Change, scope: str, patience: float) -> Answer:
@@ -205,8 +162,8 @@ class Lever:
         removing = asyncio.create_task(self._remove(what.remove))
         if what.put.mode > what.was:
             epoch = max(epoch, await removing)
-        noted = _Noted("mode", "set", what.put, _of_mode(scope, what.put.mode, what.was))
-        written = await self._confirmed(noted, epoch, began, patience)
+        noted = Noted("mode", "set", what.put, _of_mode(scope, what.put.mode, what.was))
+        written = await self._confirming.confirmed(noted, epoch, began, patience)
         # Going down the new hold alone decides. Nobody waits for what only tidies up behind it.
         try:
             await removing
@@ -245,8 +202,8 @@ class Lever:
         if known is not None and math.isfinite(known.closed_until):
             until = max(until, known.closed_until)
         record = GateRecord(closed_until=until, by=by, reason=reason)
-        noted = _Noted("gate", "closed", record, {"vendor": vendor, "closed_until": until})
-        written = await self._put(GATE_PREFIX + vendor, noted, patience)
+        noted = Noted("gate", "closed", record, {"vendor": vendor, "closed_until": until})
+        written = await self._confirming.put(GATE_PREFIX + vendor, noted, patience)
         return Closed(written.epoch, written.seconds, written.missing, until)
 
     async def open_gate(
@@ -254,77 +211,24 @@ class Lever:
     ) -> Written:
         """Opens a vendor's gate; one call goes first and tells whether the vendor agrees."""
         record = GateRecord(closed_until=0.0, by=by, reason=reason)
-        noted = _Noted("gate", "opened", record, {"vendor": vendor})
-        return await self._put(GATE_PREFIX + vendor, noted, patience)
+        noted = Noted("gate", "opened", record, {"vendor": vendor})
+        return await self._confirming.put(GATE_PREFIX + vendor, noted, patience)
 
     async def switch_template(
         self, template: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
     ) -> Written:
         """Turns one template on or off."""
         record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
-        noted = _Noted("template", "on" if on else "off", record, {"template": template})
-        return await self._put(TEMPLATE_PREFIX + template, noted, patience)
+        noted = Noted("template", "on" if on else "off", record, {"template": template})
+        return await self._confirming.put(TEMPLATE_PREFIX + template, noted, patience)
 
     async def shed(
         self, what: str, *, on: bool, reason: str, by: str, patience: float = PATIENCE
     ) -> Written:
         """Has an optional kind of call left out while `on`."""
         record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
-        noted = _Noted("shed", "on" if on else "off", record, {"shed": what})
-        return await self._put(SHED_PREFIX + what, noted, patience)
-
-    async def _put(self, key: str, noted: _Noted, patience: float) -> Written:
-        began = self._monotonic()
-        epoch = await self._follower.put([(key, noted.record.to_bytes())])
-        return await self._confirmed(noted, epoch, began, patience)
-
-    # -- confirmation and audit ---------------------------------------------------------------
-
-    async def _confirmed(self, noted: _Noted, epoch: int, began: float, patience: float) -> Written:
-        """Tells the logbook of a change at once, waits for everybody, and tells how that ended."""
-        written = Written(epoch, self._monotonic() - began, ())
-        telling = asyncio.create_task(self._tell(noted.end, noted, written))
-        missing = await self._confirmations(epoch, patience)
-        written = Written(epoch, self._monotonic() - began, missing)
-        await telling
-        end = "acknowledged" if written.is_acknowledged else "unacknowledged"
-        await self._tell(end, noted, written)
-        return written
-
-    async def _confirmations(self, epoch: int, patience: float) -> tuple[str, ...]:
-        view = self._control.view
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                # Whoever was heard before the change is known once the change itself was read.
-                await self._follower.wait_until(
-                    lambda: view.position > epoch and not self._control.unconfirmed(epoch)
-                )
-        if view.position <= epoch:
-            return ("(this process cannot read the control topic)",)
-        return tuple(self._control.unconfirmed(epoch))
-
-    async def _tell(self, end: str, noted: _Noted, written: Written) -> None:
-        record = noted.record
-        audit = Audit(
-            stage="control",
-            what=f"{noted.subject}_{end}",
-            ingress_id=f"control-{self._new_id()}",
-            reason=record.reason,
-            detail={
-                **noted.detail,
-                "by": record.by,
-                "epoch": written.epoch,
-                "seconds": round(written.seconds, 6),
-                "missing": ",".join(written.missing),
-            },
-            at=self._now(),
-        )
-        key = audit.ingress_id.encode()
-        try:
-            await self._sender.send([Outgoing(topics.AUDIT.name, key, audit.to_bytes())])
-        except DeliveryError as error:
-            # The lever must not fail for its own logbook: the control topic holds the same words.
-            log.warning("change not audited", extra={"fields": {"code": error.code}})
+        noted = Noted("shed", "on" if on else "off", record, {"shed": what})
+        return await self._confirming.put(SHED_PREFIX + what, noted, patience)
 
 
 def _of_mode(scope: str, mode: Mode, was: Mode) -> Detail:
