@@ -30,6 +30,14 @@ app = typer.Typer(
 
 Which = Annotated[Vendor, typer.Argument(help="Which vendor.")]
 Reason = Annotated[str, typer.Option(help="Why; audited.")]
+Until = Annotated[
+    float,
+    typer.Argument(
+        help="A time like 2026-05-04T10:00, or +90s, +10m, +2h.",
+        metavar="UNTIL",
+        parser=lambda until: until_moment(until, now=time.time()),
+    ),
+]
 
 
 @app.command()
@@ -80,17 +88,16 @@ def show(output: Output = "table") -> None:
 @app.command("close-until")
 def close_until(
     vendor: Which,
-    until: Annotated[str, typer.Argument(help="A time like 2026-05-04T10:00, or +90s, +10m, +2h.")],
+    until: Until,
     reason: Reason,
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
     """Close a vendor's gate in every process until a time; never sooner than it already is."""
-    at = until_moment(until, now=time.time())
 
     async def close(operator: Operator) -> Closed:
         return await operator.lever.close_gate(
-            vendor, at, reason=reason, by=who(), patience=patience
+            vendor, until, reason=reason, by=who(), patience=patience
         )
 
     closed: Closed = with_operator(close)

@@ -64,7 +64,7 @@ def metrics(
     if name == "list":
         _list(output)
         return
-    question = _question(name, since, until, step, by, is_drawn=plot or png is not None)
+    question = typed(name, since, until, step, by, is_drawn=plot or png is not None)
     found = _replayed(question) if replay else _asked(question)
     if png is not None:
         draw(found, png)
@@ -81,9 +81,15 @@ def metrics(
         sys.stderr.write(f"incomplete: no observe worker has the partitions {missing} now\n")
 
 
-def _question(
-    name: str, since: str, until: str | None, step: str | None, by: str, *, is_drawn: bool
+def typed(
+    name: str, since: str, until: str | None, step: str | None, by: str, *, is_drawn: bool = False
 ) -> Question:
+    """The question that a person typed; a drawing has its steps chosen.
+
+    Raises:
+        MetricsError: it cannot be asked; the text says what can.
+        typer.BadParameter: a time or a step is none.
+    """
     now = time.time()
     end = now if until is None else moment(until, now=now)
     begin = moment(since, now=now)

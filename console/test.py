@@ -12,7 +12,7 @@ from console.check import failures
 
 FAST = [
     "tests/unit", "tests/stream", "tests/test_architecture.py", "tests/test_names.py",
-    "tests/test_docs.py", "tests/test_compose.py", "tests/test_deploy.py",
+    "tests/test_docs.py", "tests/test_compose.py", "tests/test_deploy.py", "tests/test_runbook.py",
 ]  # fmt: skip
 ON_KAFKA = ["tests/integration", "tests/guarantees"]
 TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
