@@ -212,7 +212,12 @@ class Sending:
 
     async def done(self, task: ReplyTask, outcome: DoneOutcome) -> None:
         """Writes how a reply ended; durable when it returns."""
-        done = Done(action_id=task.step.action_id, outcome=outcome, at=self._now())
+        done = Done(
+            action_id=task.step.action_id,
+            outcome=outcome,
+            at=self._now(),
+            conversation_id=task.request.conversation_id,
+        )
         await task.keep(done)
 
 

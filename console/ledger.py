@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -50,13 +50,19 @@ def replies(rows: TicketLedger, held: list[Withheld], now: float) -> list[dict[s
 
 
 @app.command()
-def show(ticket: str, output: Output = "table") -> None:
+def show(
+    ticket: Annotated[str, typer.Argument(help="The helpdesk's id of it.")],
+    output: Output = "table",
+) -> None:
     """Show every reply of TICKET: reserved, sending, sent, withheld, unknown and the rest."""
     servers, now = load_settings().bootstrap_servers, time.time()
     lines = replies(read(servers, ticket), everything(servers), now)
     if output == "json":
         answer = {"ticket": ticket, "replies": lines}
         typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+        return
+    if not lines:
+        typer.echo(f"no reply to ticket {ticket} was ever begun or withheld")
         return
     table = Table("reply", "state", "since", "worker", "attempt", "why withheld")
     for line in lines:

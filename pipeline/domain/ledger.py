@@ -78,6 +78,8 @@ class Done(Message):
     outcome: DoneOutcome
     at: float
     """Unix seconds."""
+    conversation_id: str = ""
+    """Of a reply: where no intent stands, its ticket is not known otherwise."""
 
 
 class Reserved(Message):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import Any
 
+from pipeline.domain.events import UnreadableValue
 from pipeline.domain.ledger import (
     Done,
     DoneOutcome,
@@ -59,15 +61,21 @@ class TicketLedger:
         self._done: dict[str, Done] = {}
 
     def apply(self, key: str, value: bytes | None) -> None:
-        """Takes one row of the changelog; rows of other tickets change nothing."""
+        """Takes one row of the changelog; rows of others, and unreadable ones, change nothing."""
+        with contextlib.suppress(UnreadableValue):
+            self._apply(key, value)
+
+    def _apply(self, key: str, value: bytes | None) -> None:
         action_id, _, kind = key.rpartition("#")
         if key == ticket_key(self.ticket):
             replies = () if value is None else TicketReplies.parse(value).replies
             self._reserved = {each.action_id: each for each in replies}
         elif kind.startswith("intent"):
             self._apply_intent(action_id, kind, None if value is None else Intent.parse(value))
-        elif action_id in self._intents and value is not None:
-            self._done[action_id] = Done.parse(value)
+        elif kind == "done" and value is not None:
+            done = Done.parse(value)
+            if action_id in self._intents or done.conversation_id == self.ticket:
+                self._done[action_id] = done
 
     def _apply_intent(self, action_id: str, kind: str, intent: Intent | None) -> None:
         if intent is None:
@@ -76,9 +84,10 @@ class TicketLedger:
             self._intents.setdefault(action_id, {})[kind] = intent
 
     def states(self, now: float) -> list[dict[str, Any]]:
-        """Every reply that has its place: id, at, state and, once it had an intent, by whom."""
+        """Every reply that has its place or its end: id, at, state and, of an intent, by whom."""
         tried = {each for each, attempts in self._intents.items() if attempts}
-        return [self._line(each, now) for each in sorted(tried | set(self._reserved))]
+        known = tried | set(self._reserved) | set(self._done)
+        return [self._line(each, now) for each in sorted(known)]
 
     def _line(self, action_id: str, now: float) -> dict[str, Any]:
         attempts = self._intents.get(action_id, {}).values()
@@ -87,4 +96,6 @@ class TicketLedger:
         if intent is not None:
             by = {"worker": intent.worker, "attempt": intent.attempt}
             return {"id": action_id, "at": intent.at, "state": state, **by}
-        return {"id": action_id, "at": self._reserved[action_id].at, "state": state}
+        # Without an intent it has its place, or was found on the ticket by a ledger that knew nothing.
+        known = self._reserved if action_id in self._reserved else self._done
+        return {"id": action_id, "at": known[action_id].at, "state": state}

@@ -85,3 +85,12 @@ def test_a_place_that_was_given_up_is_shown_no_more() -> None:
 
 def test_an_intent_that_was_taken_back_without_a_place_leaves_nothing() -> None:
     assert shown(row("a1"), (intent_key("a1"), None)) == []
+
+
+def test_a_reply_that_was_found_on_its_ticket_is_shown_without_an_intent() -> None:
+    found = Done(
+        action_id="a1", outcome=DoneOutcome.FOUND, at=1001.0, conversation_id="t1"
+    ).to_bytes()
+    assert shown((done_key("a1"), found)) == [{"id": "a1", "at": 1001.0, "state": "sent"}]
+    elsewhere = Done(action_id="a9", outcome=DoneOutcome.FOUND, at=1001.0, conversation_id="t9")
+    assert shown((done_key("a9"), elsewhere.to_bytes()), (done_key("a8"), None)) == []
