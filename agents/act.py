@@ -12,7 +12,7 @@ from agents.orders import Orders
 from agents.parked import ParkedLetters, Parking, Place
 from agents.patience import Later, Patience
 from agents.permits import Permits
-from agents.plan_records import Called, PlanRecords, Run
+from agents.plan_records import Called, PlanRecords, Releasable, Run
 from agents.records import letters_of
 from agents.reply import Replier
 from agents.sending import ReplyTask
@@ -76,8 +76,7 @@ class _Work:
 class Acting:
     """The work on one requested action.
 
-    `now` gives unix seconds, `monotonic` seconds; `reply_life` is how many seconds after the
-    customer's message a withheld reply may still be released.
+    `now` gives unix seconds, `monotonic` seconds.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Acting:
         *,
         parking: Parking,
         orders: Orders,
-        reply_life: float,
+        releasable: Releasable,
         tag_prefix: str,
         now: Callable[[], float],
         monotonic: Callable[[], float],
@@ -108,7 +107,7 @@ class Acting:
         self._orders = orders
         self._records = PlanRecords(now=now)
         self._prefix = tag_prefix
-        self._reply_life = reply_life
+        self._releasable = releasable
         self._now = now
         self._monotonic = monotonic
 
@@ -128,7 +127,7 @@ class Acting:
             return
         ids = [step.action_id for step in request.steps]
         ended = await self._ledger.done(assignment.partition, ids)
-        run = Run(record, request, self._now(), self._reply_life)
+        run = Run(record, request, self._now(), self._releasable)
         work = _Work(run, assignment, place.patience, began, ended)
         try:
             await self._execute(work)

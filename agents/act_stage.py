@@ -16,6 +16,7 @@ from agents.gate import Gate
 from agents.orders import Orders
 from agents.parked import Parking
 from agents.permits import Permits
+from agents.plan_records import Releasable
 from agents.reply import Replier
 from agents.sending import Lease, Sending
 from pipeline import topics
@@ -106,7 +107,7 @@ def assemble(
             shop_calls,
             is_shed=lambda what: not settings.order_lookups or stage.control.is_shed(what),
         ),
-        reply_life=settings.reply_max_age,
+        releasable=Releasable(reply=settings.reply_max_age, others=settings.act_deadline),
         tag_prefix=settings.tag_prefix,
         now=time.time,
         monotonic=time.monotonic,

@@ -46,18 +46,24 @@ class Ended:
     at: float
 
 
+@dataclass(frozen=True)
+class Releasable:
+    """For how many seconds after the customer's message a withheld step may be released."""
+
+    reply: float
+    """Later than that an automatic answer puzzles a customer."""
+    others: float
+    """Later than that people have taken care of the ticket, and a route would undo it."""
+
+
 @dataclass
 class Run:
-    """One run of one plan: its steps so far.
-
-    `began` is unix seconds. `reply_life` is how many seconds after the customer's message a
-    withheld reply may still be released.
-    """
+    """One run of one plan: its steps so far. `began` is unix seconds."""
 
     record: Record
     request: ActionRequest
     began: float
-    reply_life: float
+    releasable: Releasable
     ends: dict[str, Ended] = field(default_factory=dict)
     """Action id -> how the step ended, in the order of the steps."""
     withheld: list[Withheld] = field(default_factory=list)
@@ -83,6 +89,7 @@ class Run:
         request = self.request
         # A mark tells of its reply, so the two go together; a reply that is done stays done.
         is_route = step.kind == "route"
+        life = self.releasable.reply if step.kind == "reply" else self.releasable.others
         alone = [each for each in request.steps if (each.kind == "route") is is_route]
         self.withheld.append(
             Withheld(
@@ -94,7 +101,7 @@ class Run:
                 kind=step.kind,
                 rendered=rendered,
                 at=at,
-                expires_at=request.received_at + self.reply_life if step.kind == "reply" else None,
+                expires_at=request.received_at + life,
                 request=request.model_copy(update={"steps": tuple(alone), "released_by": None}),
             )
         )

@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     """Tickets that one act worker has in hand at once."""
     act_deadline: float = Field(default=14_400.0, gt=0)
     """Seconds after an action first failed or was put aside, parked time included, after which one
-    that cannot go on becomes a dead letter."""
+    that cannot go on becomes a dead letter; and after a customer's message, for which its withheld
+    route may be released."""
     reply_lease: float = Field(default=30.0, gt=0)
     """Seconds in which a reserved reply must be sent, or it never is by this worker."""
     reply_settle: float = Field(default=120.0, ge=0)

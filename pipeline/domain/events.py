@@ -182,7 +182,7 @@ class Withheld(Message):
     at: float
     """Unix seconds."""
     expires_at: float | None = None
-    """Unix seconds after which a release would come too late; None = never by itself."""
+    """Unix seconds after which a release would come too late; None = of an earlier version, never."""
     request: ActionRequest | None = None
     """The plan with this step alone, for a release."""
     state: HeldState = HeldState.WITHHELD

@@ -31,7 +31,7 @@ def fold(records: Iterable[Withheld]) -> list[Withheld]:
 
 
 def state_at(held: Withheld, now: float) -> HeldState:
-    """Its state at `now`, unix seconds: time alone expires a reply."""
+    """Its state at `now`, unix seconds: time alone expires a step."""
     if held.state is not HeldState.WITHHELD:
         return held.state
     is_late = held.expires_at is not None and now >= held.expires_at

@@ -20,6 +20,7 @@ from agents.gate import Gate
 from agents.orders import Orders
 from agents.parked import Parking
 from agents.permits import Permits
+from agents.plan_records import Releasable
 from agents.reply import Replier
 from agents.sending import Lease, Sending
 from pipeline import telemetry, topics
@@ -193,7 +194,7 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
             stage, deadline=setting.deadline, now=clock, uniform=lambda low, high: low
         ),
         orders=Orders(desk, calls, None, calls, is_shed=lambda _: False),
-        reply_life=900.0, tag_prefix="mw", now=clock, monotonic=clock,
+        releasable=Releasable(reply=900.0, others=14_400.0), tag_prefix="mw", now=clock, monotonic=clock,
     )  # fmt: skip
     return attach_act(stage, work, concurrency=4, on_crash=setting.on_crash)
 

@@ -191,6 +191,15 @@ def test_a_withheld_reply_is_kept_with_the_plan_that_sends_it_alone(world: World
     assert held.expires_at == request.received_at + 900
 
 
+def test_a_withheld_route_may_not_be_released_for_ever(world: World) -> None:
+    request = request_for()
+    world.run(Desk(), request, mode="shadow")
+    ends = {each.kind: each.expires_at for each in world.withheld()}
+    assert ends == {
+        "route": request.received_at + 14_400, "reply": request.received_at + 900,
+    }  # fmt: skip
+
+
 def test_a_released_reply_goes_out_under_its_first_id(world: World) -> None:
     world.run(Desk(), mode="route_only")
     (held,) = world.withheld()

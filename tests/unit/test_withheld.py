@@ -67,7 +67,7 @@ def test_a_mark_that_comes_after_its_step_was_withheld_again_does_not_close_it()
         (held(state="expired"), HeldState.EXPIRED),
     ],
 )
-def test_time_alone_expires_a_reply(record: Withheld, state: HeldState) -> None:
+def test_time_alone_expires_a_step(record: Withheld, state: HeldState) -> None:
     assert state_at(record, 1500.0) is state
 
 
