@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import confluent_kafka
@@ -10,9 +10,12 @@ import confluent_kafka
 from console.topic_log import partitions_of
 from pipeline import topics
 from pipeline.domain.budget import Split, split
-from pipeline.settings import Settings
+from pipeline.domain.control_records import Heard
+from pipeline.settings import BUDGETS, Settings
 
-VENDORS = ("richpanel", "shopify", "openai")
+CALLERS = {"richpanel": "act-", "shopify": "act-", "openai": "classify-"}
+"""Vendor -> how the names of the workers begin that it is the main business of."""
+VENDORS = tuple(CALLERS)
 _MINUTE = 60.0
 _TIMEOUT = 10.0
 
@@ -50,6 +53,38 @@ def budgets(settings: Settings, vendor: str) -> list[Budget]:
                     ("tokens", settings.openai_tokens),
                 )
             ]
+
+
+@dataclass(frozen=True)
+class InUse:
+    """A vendor's budget as its callers have it, and whose word that is."""
+
+    budgets: Sequence[Budget]
+    of: str | None
+    """A running worker; None where none runs, so that they are this shell's settings."""
+    differing: Sequence[str] = ()
+    """Running workers with other settings."""
+
+    def in_words(self) -> str:
+        """Where the figures come from, for a person."""
+        if self.of is None:
+            return "this shell's settings, no worker that calls it runs"
+        return f"{self.of}{''.join(f', UNLIKE {each}' for each in self.differing)}"
+
+
+def in_use(settings: Settings, heard: Iterable[Heard], vendor: str, *, now: float) -> InUse:
+    """The budget of `vendor` as its running callers split it; `now` is broker time in seconds."""
+    running = sorted(
+        (each.record for each in heard if each.is_live(now) and each.record.budgets),
+        key=lambda record: record.name,
+    )
+    callers = [each for each in running if each.name.startswith(CALLERS[vendor])]
+    if not callers:
+        return InUse(budgets(settings, vendor), None)
+    said = callers[0].budgets
+    theirs = settings.model_copy(update={name: said[name] for name in BUDGETS if name in said})
+    differing = [each.name for each in callers if each.budgets != said]
+    return InUse(budgets(theirs, vendor), callers[0].name, differing)
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,8 @@ def make_stage(
         on_crash=app.end,
     )
     control.read = lambda: _positions(app.assignments.values())
+    if longest_call:
+        control.budgets = settings.budgets
     reports = Reports(producer, stage=name, life=life, now=time.time)
     return Stage(name, app, durable, producer, control, follower, [reports])
 

@@ -74,6 +74,7 @@ class Control:
         self.url = ""
         """What the signs of life tell of this process, see `ProcessRecord`."""
         self.read: Callable[[], dict[int, int]] = dict
+        self.budgets: dict[str, float] = {}
         view.on_change("", self._applied)
 
     def _applied(self, update: Update) -> None:
@@ -258,6 +259,7 @@ def follow(
             version=VERSION,
             url=control.url,
             read=control.read(),
+            budgets=control.budgets,
         ).to_bytes()
 
     follower = Follower(

@@ -17,6 +17,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.domain.budget import Split, split
 from pipeline.domain.ledger import Unsettled
 
+BUDGETS = (
+    "vendor_kept_share",
+    "vendor_budget",
+    "vendor_window",
+    "read_share",
+    "shopify_rate",
+    "openai_requests",
+    "openai_tokens",
+)
+"""Settings of the vendors' budgets."""
+
 VERSION = "0.1.0"
 """Of the code, as every process tells it on the control topic."""
 
@@ -150,6 +161,11 @@ class Settings(BaseSettings):
     openai_tokens: int = Field(default=200_000, ge=1)
     """Tokens per minute that the model's account allows."""
     classify_concurrency: int = Field(default=16, ge=1)
+
+    @property
+    def budgets(self) -> dict[str, float]:
+        """`BUDGETS` by name."""
+        return {name: float(getattr(self, name)) for name in BUDGETS}
 
     @property
     def our_share(self) -> float:

@@ -64,6 +64,8 @@ class ProcessRecord(Message):
     """Where its HTTP side listens; empty where it has none."""
     read: dict[int, int] = Field(default_factory=dict)
     """Partition of its source -> the next offset that it will hand out."""
+    budgets: dict[str, float] = Field(default_factory=dict)
+    """Setting -> value of each vendor's budget that it works by, where it calls vendors."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from console.budgets import VENDORS, Waiting, budgets
+from console.budgets import VENDORS, Waiting, budgets, in_use
 from console.limits import gate_of
-from pipeline.domain.control_records import GateRecord
+from pipeline.domain.control_records import GateRecord, Heard, ProcessRecord
 from pipeline.settings import Settings
 
 SETTINGS = Settings(vendor_budget=50, vendor_window=30.0, vendor_kept_share=0.2, read_share=0.15)
@@ -15,6 +15,38 @@ def test_the_helpdesk_is_split_between_acting_reading_and_people() -> None:
     assert budget.in_words() == "50 requests in 30 s"
     parts = budget.parts
     assert (parts.acting, parts.reading, parts.people) == pytest.approx((34.0, 6.0, 10.0))
+
+
+def worker(name: str, *, at: float = 100.0, **settings: float) -> Heard:
+    theirs = SETTINGS.model_copy(update=settings).budgets if settings else {}
+    return Heard(ProcessRecord(name=name, confirmed=0, silent_after=5.0, budgets=theirs), at)
+
+
+def test_a_budget_is_that_of_the_workers_that_run_and_not_of_this_shell() -> None:
+    heard = [
+        worker("classify-0", vendor_budget=9),
+        worker("act-1", vendor_budget=3000),
+        worker("act-0", vendor_budget=3000),
+        worker("act-2", vendor_budget=1, at=90.0),
+        worker("dedup-0"),
+    ]
+    used = in_use(SETTINGS, heard, "richpanel", now=100.0)
+    assert [each.limit for each in used.budgets] == [3000]
+    assert (used.of, used.in_words()) == ("act-0", "act-0")
+
+
+def test_workers_with_other_settings_are_named() -> None:
+    heard = [worker("act-0", vendor_budget=50), worker("act-1", vendor_budget=60)]
+    used = in_use(SETTINGS, heard, "richpanel", now=100.0)
+    assert used.in_words() == "act-0, UNLIKE act-1"
+
+
+def test_where_no_worker_runs_it_is_said_that_the_figures_are_this_shells() -> None:
+    for heard in ([], [worker("act-0")], [worker("act-0", at=90.0, vendor_budget=3000)]):
+        used = in_use(SETTINGS, heard, "richpanel", now=100.0)
+        assert [each.limit for each in used.budgets] == [50]
+        assert used.of is None
+        assert "this shell's settings" in used.in_words()
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
