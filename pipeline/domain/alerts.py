@@ -16,7 +16,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.domain.events import Message
+from pipeline.domain.events import Message, first_problem
 from pipeline.domain.modes import Mode
 
 FILE = Path(__file__).parents[1] / "data" / "alert_rules.toml"
@@ -108,9 +108,8 @@ def _rule(raw: Mapping[str, object]) -> Rule:
     try:
         return Rule.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RulesError(f"alert rule {raw.get('name')}: {where} {first['msg']}") from None
+        where, what = first_problem(error)
+        raise RulesError(f"alert rule {raw.get('name')}: {where} {what}") from None
 
 
 def shipped_rules() -> tuple[Rule, ...]:

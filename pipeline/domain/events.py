@@ -27,6 +27,15 @@ class UnreadableValue(Exception):
         self.reason = reason
 
 
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Where a value does not fit first, with dots, "" for all of it; and what is wrong there.
+
+    Never the value itself.
+    """
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
+
+
 class Message(BaseModel):
     """What every value on a topic shares."""
 
@@ -48,11 +57,10 @@ class Message(BaseModel):
         try:
             return cls.model_validate_json(value or b"")
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            if first["loc"] == ("schema_version",):
+            where, _ = first_problem(error)
+            if where == "schema_version":
                 raise UnreadableValue("unknown_schema_version") from None
-            where = ".".join(str(part) for part in first["loc"]) or "json"
-            raise UnreadableValue(f"invalid_{where}") from None
+            raise UnreadableValue(f"invalid_{where or 'json'}") from None
 
 
 class Author(StrEnum):
