@@ -6,12 +6,15 @@
     POST /control/limits/close-until  {"vendor", "until", "reason"}, `until` as RFC 3339
     POST /control/limits/reset        {"vendor", "reason"}
     POST /control/limits/shed         {"what", "on"?, "reason"}
+    GET  /control/jobs                bulk work that runs or ran
+    POST /control/jobs/stop           {"name", "reason"}; answers when the job has stopped
 
 An `Idempotency-Key` is compulsory. `POST` answers 200 when every live process has confirmed, 202
 with the names in `missing` when the change is durable but somebody has not, 400 for what is
-malformed, 401 without a token, 409 with a `code` for a key in flight, more than one step up or a
-time that has passed, 422 for a key with another payload, 503 when the state is not known or the
-broker does not answer: try again with the same key.
+malformed, 401 without a token, 409 with a `code` for a key in flight, more than one step up, a
+time that has passed or a job that does not run, 413 for a body over 16 KiB, 422 for a key with
+another payload, 503 when the state is not known or the broker does not answer: try again with the
+same key.
 """
 
 from __future__ import annotations
@@ -27,14 +30,17 @@ from starlette.requests import Request
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from console.changes import CHANGES, Change, told
+from console.changes import CHANGES, Change
 from console.idempotency import Keys, Response, Standing
-from console.operating import Operator, described
+from console.job_runner import JobRefused, Jobs
+from console.operating import ControlLost, Operator, described
 from pipeline import telemetry
 from pipeline.lever import Refused
 from pipeline.stream.delivery import DeliveryError
 
 MAX_BODY = 16 * 1024
+MOST_READ = 1024 * 1024
+"""Bytes of a body over the cap that are read to its end, so that its sender sees the answer."""
 MAX_KEY = 200
 UNAVAILABLE = 503
 RETRY_AFTER = {"retry-after": "1"}
@@ -56,6 +62,7 @@ class ControlApi:
                 Route("/ready", self.ready),
                 Route("/metrics", self.metrics),
                 Route("/control/state", self._guarded(self.state)),
+                Route("/control/jobs", self._guarded(self.jobs)),
                 *(
                     Route(path, self._guarded(self.changing(kind)), methods=["POST"])
                     for path, kind in CHANGES.items()
@@ -100,6 +107,12 @@ class ControlApi:
         """Everything that stands on the control topic."""
         return Response(200, described(self._operator.control))
 
+    async def jobs(self, _: Request, __: str) -> Response:
+        """Every job, oldest first."""
+        if not self._operator.control.is_fresh:
+            return _error(UNAVAILABLE, "unknown_state", "the present state is not known")
+        return Response(200, {"jobs": Jobs(self._operator).described()})
+
     def changing(self, kind: type[Change]) -> Callable[[Request, str], Awaitable[Response]]:
         """The endpoint that takes one kind of change, once per key."""
 
@@ -108,8 +121,11 @@ class ControlApi:
             if not 0 < len(key) <= MAX_KEY:
                 needed = f"Idempotency-Key of 1 to {MAX_KEY} characters is needed"
                 return _error(400, "no_key", needed)
+            body = await _body(request)
+            if body is None:
+                return _error(413, "too_large", f"at most {MAX_BODY} bytes are taken")
             try:
-                asked = kind.model_validate_json(await _body(request))
+                asked = kind.model_validate_json(body)
             except ValidationError as error:
                 places = [".".join(map(str, each["loc"])) or "body" for each in error.errors()]
                 return _error(400, "malformed", f"unusable: {', '.join(places)}")
@@ -142,22 +158,27 @@ class ControlApi:
 async def carry_out(operator: Operator, change: Change, by: str) -> Response:
     """Changes it and tells how it went."""
     try:
-        written = await change.carry_out(operator.lever, by)
+        said = await change.carry_out(operator, by)
     except Refused as refused:
         status = UNAVAILABLE if refused.code == "unknown_state" else 409
         return _error(status, refused.code, str(refused))
-    except DeliveryError as error:
+    except JobRefused as refused:
+        return _error(409, "not_running", str(refused))
+    except (DeliveryError, ControlLost) as error:
         return _error(UNAVAILABLE, "not_acknowledged", f"{error}: try again with the same key")
-    return Response(200 if written.is_acknowledged else 202, told(written))
+    return Response(200 if said.get("acknowledged", True) else 202, said)
 
 
-async def _body(request: Request) -> bytes:
-    body = b""
+async def _body(request: Request) -> bytes | None:
+    """The body; None when it is over `MAX_BODY`."""
+    body, size = b"", 0
     async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            return b""
-    return body
+        size += len(part)
+        if size <= MAX_BODY:
+            body += part
+        elif size > MOST_READ:
+            break
+    return body if size <= MAX_BODY else None
 
 
 def _error(status: int, code: str, text: str) -> Response:

@@ -1,6 +1,6 @@
 """What may be changed over HTTP: each request's body, and what carries it out.
 
-Whatever the command line changes can be changed here too, by the same lever.
+Whatever the command line changes by the lever can be changed here too, and bulk work be stopped.
 """
 
 from __future__ import annotations
@@ -10,14 +10,35 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from console.job_runner import Jobs, described
+from console.operating import Operator
 from pipeline.confirming import Written
 from pipeline.domain.modes import GLOBAL, Mode, is_scope
+from pipeline.domain.taxonomy import Intent
 from pipeline.domain.template_texts import TEXTS
-from pipeline.lever import Answer, Closed, Lever
+from pipeline.domain.webhook import CHANNELS, UNKNOWN_CHANNEL
+from pipeline.lever import Answer, Closed
+
+NAMES: dict[str, set[str]] = {
+    "channel": {*CHANNELS.values(), UNKNOWN_CHANNEL},
+    "intent": set(Intent),
+    "template": set(TEXTS),
+}
+"""Kind of a scope -> every name that it may have; a tenant may have any."""
+
+
+def why_no_scope(text: str) -> str | None:
+    """What is wrong with a scope; None = nothing. A misspelt one would bind nobody, unseen."""
+    if not is_scope(text):
+        return f"{text} is no scope: channel=email, intent=..., template=..., tenant=... or none"
+    kind, _, name = text.partition("=")
+    if name in NAMES.get(kind, {name}):
+        return None
+    return f"there is no {kind} {name}: {', '.join(sorted(NAMES[kind]))}"
 
 
 def _scope(text: str) -> str:
-    if not is_scope(text):
+    if why_no_scope(text) is not None:
         raise ValueError("no scope")
     return text
 
@@ -40,8 +61,11 @@ class Change(BaseModel, ABC):
     reason: str = Field(min_length=1, max_length=500)
 
     @abstractmethod
-    async def carry_out(self, lever: Lever, by: str) -> Written:
-        """Changes it in the name of `by`; raises what the lever raises."""
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
+        """Changes it in the name of `by`; what came of it as JSON, see `told`.
+
+        Raises what the lever raises, or the jobs.
+        """
 
 
 class ModeChange(Change):
@@ -50,9 +74,10 @@ class ModeChange(Change):
     mode: Mode
     scope: Annotated[str, AfterValidator(_scope)] = GLOBAL
 
-    async def carry_out(self, lever: Lever, by: str) -> Written:
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
         """Sets one scope's mode."""
-        return await lever.set(self.mode, scope=self.scope, reason=self.reason, by=by)
+        lever = operator.lever
+        return told(await lever.set(self.mode, scope=self.scope, reason=self.reason, by=by))
 
 
 class TemplateChange(Change):
@@ -61,9 +86,10 @@ class TemplateChange(Change):
     template: Annotated[str, AfterValidator(_template)]
     on: bool
 
-    async def carry_out(self, lever: Lever, by: str) -> Written:
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
         """Turns one template on or off."""
-        return await lever.switch_template(self.template, on=self.on, reason=self.reason, by=by)
+        lever, name = operator.lever, self.template
+        return told(await lever.switch_template(name, on=self.on, reason=self.reason, by=by))
 
 
 class GateClosing(Change):
@@ -72,10 +98,11 @@ class GateClosing(Change):
     vendor: Vendor
     until: AwareDatetime
 
-    async def carry_out(self, lever: Lever, by: str) -> Written:
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
         """Closes a vendor's gate."""
         until = self.until.timestamp()
-        return await lever.close_gate(self.vendor, until, reason=self.reason, by=by)
+        lever = operator.lever
+        return told(await lever.close_gate(self.vendor, until, reason=self.reason, by=by))
 
 
 class GateOpening(Change):
@@ -83,9 +110,9 @@ class GateOpening(Change):
 
     vendor: Vendor
 
-    async def carry_out(self, lever: Lever, by: str) -> Written:
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
         """Opens a vendor's gate."""
-        return await lever.open_gate(self.vendor, reason=self.reason, by=by)
+        return told(await operator.lever.open_gate(self.vendor, reason=self.reason, by=by))
 
 
 class Shedding(Change):
@@ -94,9 +121,21 @@ class Shedding(Change):
     what: Optional
     on: bool = True
 
-    async def carry_out(self, lever: Lever, by: str) -> Written:
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
         """Has an optional kind of call left out."""
-        return await lever.shed(self.what, on=self.on, reason=self.reason, by=by)
+        return told(await operator.lever.shed(self.what, on=self.on, reason=self.reason, by=by))
+
+
+class JobStop(Change):
+    """POST /control/jobs/stop."""
+
+    name: str
+
+    async def carry_out(self, operator: Operator, by: str) -> dict[str, Any]:
+        """Has a job stop; returns when it has, behind the items that are under way."""
+        jobs = Jobs(operator)
+        job = await jobs.stop(self.name, reason=self.reason, by=by)
+        return described(job, jobs.state(job))
 
 
 CHANGES: dict[str, type[Change]] = {
@@ -105,12 +144,13 @@ CHANGES: dict[str, type[Change]] = {
     "/control/limits/close-until": GateClosing,
     "/control/limits/reset": GateOpening,
     "/control/limits/shed": Shedding,
+    "/control/jobs/stop": JobStop,
 }
 """Path -> the body that it takes."""
 
 
 def told(written: Written) -> dict[str, Any]:
-    """What came of a change, as JSON."""
+    """What came of a change, as JSON; not `acknowledged` where somebody has not confirmed it."""
     said: dict[str, Any] = {}
     match written:
         case Answer():

@@ -53,6 +53,12 @@ class Work:
     """Whether an answer says that the item was carried out."""
 
 
+def described(job: JobRecord, state: str) -> dict[str, Any]:
+    """A job as JSON."""
+    names = {"name", "kind", "what", "by", "began", "at", "total", "ended", "executed"}
+    return {**job.model_dump(include=names), "state": state, "why": job.why or ""}
+
+
 class Jobs:
     """The jobs that stand on the control topic."""
 
@@ -86,6 +92,10 @@ class Jobs:
         """Where it stands, for people; a job whose runner died is interrupted."""
         died = job.state is JobState.RUNNING and not is_running(job, self.live)
         return "interrupted" if died else job.state.value
+
+    def described(self) -> list[dict[str, Any]]:
+        """Every job as JSON, oldest first."""
+        return [described(job, self.state(job)) for job in self.all()]
 
     def word(self, name: str) -> str | None:
         """What was said to stop a job, if anything was."""

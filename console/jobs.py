@@ -16,8 +16,8 @@ from rich.table import Table
 
 from console import release
 from console.bulk import Output
-from console.job_runner import JobRefused, Jobs, Work, run_job
-from console.mode import with_operator
+from console.job_runner import JobRefused, Jobs, Work, described, run_job
+from console.mode import Reason, once_more, or_unsure, with_operator
 from console.operating import Operator, who
 from pipeline.domain.jobs import JobRecord, JobState, is_running
 from pipeline.settings import load_settings
@@ -35,12 +35,14 @@ def list_(output: Output = "table") -> None:
     """Show every job of the last 30 days: how far it is, and why it was stopped."""
 
     async def look(operator: Operator) -> list[dict[str, Any]]:
-        jobs = Jobs(operator)
-        return [told(job, jobs.state(job)) for job in jobs.all()]
+        return Jobs(operator).described()
 
     found: list[dict[str, Any]] = with_operator(look)
     if output == "json":
         _say(found)
+        return
+    if not found:
+        typer.echo("no job in the last 30 days")
         return
     table = Table("job", "kind", "state", "executed", "answered", "of", "by", "ordered", "why")
     for each in found:
@@ -55,15 +57,16 @@ def list_(output: Output = "table") -> None:
 @app.command()
 def stop(
     name: Name,
-    reason: Annotated[str, typer.Option(help="Why; audited.")],
+    reason: Reason,
     output: Output = "table",
 ) -> None:
     """Have a job stop after the items that are under way."""
 
     async def end(operator: Operator) -> dict[str, Any]:
         jobs = Jobs(operator)
-        job = await jobs.stop(name, reason=reason, by=who())
-        return told(job, jobs.state(job))
+        with or_unsure(once_more()):
+            job = await jobs.stop(name, reason=reason, by=who())
+        return described(job, jobs.state(job))
 
     _say_one(with_operator(end), output)
 
@@ -78,7 +81,9 @@ def resume(name: Name, output: Output = "table") -> None:
         if job is None:
             raise JobRefused(f"there is no job {name}: ./switchboard jobs list")
         if job.state is JobState.DONE or is_running(job, jobs.live):
-            raise JobRefused(f"{name} is {jobs.state(job)}: nothing is to be resumed")
+            raise JobRefused(
+                f"{name} is {jobs.state(job)}, there is nothing to resume: ./switchboard jobs list"
+            )
         if job.kind not in KINDS:
             raise JobRefused(f"{name} is a {job.kind}, which this version does not know")
         return job
@@ -124,21 +129,16 @@ def run_now(job: JobRecord, work: Work, output: str) -> int:
         mine = job.model_copy(update={"runner": operator.life, "at": time.time()})
         if output == "table":
             typer.echo(f"job {job.name}")
-        return await run_job(operator, mine, work, say=say)
+        with or_unsure("How far it is: ./switchboard jobs list"):
+            return await run_job(operator, mine, work, say=say)
 
     ended: JobRecord = with_operator(run)
-    said = told(ended, ended.state.value)
+    said = described(ended, ended.state.value)
     if output == "json":
         _say({**said, "answers": answers})
     else:
         _say_one(said, output)
     return 0 if ended.state is JobState.DONE and ended.executed else 1
-
-
-def told(job: JobRecord, state: str) -> dict[str, Any]:
-    """A job as JSON."""
-    names = ("name", "kind", "what", "by", "began", "at", "total", "ended", "executed")
-    return {**job.model_dump(include=set(names)), "state": state, "why": job.why or ""}
 
 
 def _say_one(job: dict[str, Any], output: str) -> None:

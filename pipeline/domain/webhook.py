@@ -31,7 +31,9 @@ CHANNELS = {
     "instagram": "instagram",
     "instagram_message": "instagram",
 }
-"""The helpdesk's words for a channel -> ours; any other is ``unknown``, treated as not email."""
+"""The helpdesk's words for a channel -> ours."""
+UNKNOWN_CHANNEL = "unknown"
+"""Any other; treated as not email."""
 
 MAX_ID = 200
 """Characters of an id: the key of a record and of a table row must stay small."""
@@ -87,8 +89,8 @@ def read_webhook(
 
 
 def channel_of(word: str) -> str:
-    """Our name for a helpdesk's word for a channel; ``unknown`` for any other word."""
-    return CHANNELS.get(word.strip().casefold(), "unknown")
+    """Our name for a helpdesk's word for a channel; `UNKNOWN_CHANNEL` for any other word."""
+    return CHANNELS.get(word.strip().casefold(), UNKNOWN_CHANNEL)
 
 
 def partition_key(body: bytes) -> bytes:

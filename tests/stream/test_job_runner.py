@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from console.changes import JobStop
 from console.job_runner import BATCH, Answers, JobRefused, Jobs, Work, run_job
 from console.operating import Operator
 from pipeline.control import JOBS_KEPT
@@ -214,6 +215,19 @@ def test_a_job_that_is_told_to_stop_is_waited_for(desk: Desk) -> None:
     desk.between = ends
     assert asyncio.run(desk.jobs.stop("j1", reason="x", by="bob")).ended == 3
     assert desk.jobs.word("j1") == "bob: x"
+
+
+def test_a_job_is_stopped_over_http_by_whoever_the_token_names(desk: Desk) -> None:
+    desk.write(order())
+
+    def ends() -> None:
+        desk.write(order(state=JobState.STOPPED, ended=3))
+
+    desk.between = ends
+    said = asyncio.run(JobStop(name="j1", reason="x").carry_out(desk.operator, "bob"))
+    assert (said["state"], said["ended"]) == ("stopped", 3)
+    assert desk.jobs.word("j1") == "bob: x"
+    assert [each["name"] for each in desk.jobs.described()] == ["j1"]
 
 
 def test_jobs_move_no_epoch_and_are_swept_when_nobody_looks_for_them_any_more(desk: Desk) -> None:
