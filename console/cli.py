@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import typer
+from confluent_kafka import KafkaException
+from typer.exceptions import TyperException
 
 from console import drill, incident, jobs, kafka, ledger, limits, mode, tables, topics, withheld
 from console.alerts import alerts
@@ -41,6 +43,7 @@ EXPECTED = (
     DeliveryError,
     TopicMissing,
     JobRefused,
+    mode.Unsure,
     tables.TableError,
     MetricsError,
     incident.NoIncident,
@@ -97,9 +100,20 @@ def main() -> None:
     # What the library has to say of a broker that does not answer, the error says in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        app(prog_name="./switchboard")
+        ended = app(prog_name="./switchboard", standalone_mode=False)
+        sys.exit(ended if isinstance(ended, int) else 0)
+    except TyperException as error:
+        # Plain: in a box a command that mends it would be cut into lines and could not be pasted.
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.stderr.write("nothing was done\n")
+        sys.exit(1)
     except EXPECTED as error:
         sys.stderr.write(f"error: {mended(error)}\n")
+        sys.exit(1)
+    except KafkaException as error:
+        sys.stderr.write(f"error: {error.args[0].str()}: ./switchboard kafka status\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

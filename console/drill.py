@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.mode import EXIT_UNACKNOWLEDGED, Output, Patience, with_operator
+from console.mode import (
+    EXIT_UNACKNOWLEDGED,
+    WAY_BACK,
+    Output,
+    Patience,
+    Reason,
+    or_unsure,
+    with_operator,
+)
 from console.operating import Operator, who
 from pipeline.control import Control
 from pipeline.domain.control_records import PROCESS_PREFIX, ProcessRecord
@@ -18,6 +26,11 @@ from pipeline.domain.modes import Mode
 from pipeline.lever import PATIENCE
 from pipeline.stream.control import Update
 
+STANDS = (
+    "Its stop may stand: ./switchboard mode show tells; if so, raise the mode one step at a time: "
+    f"{WAY_BACK}"
+)
+
 Signs = list[tuple[ProcessRecord, float]]
 
 app = typer.Typer(help="Practise: stop.", no_args_is_help=True)
@@ -25,7 +38,7 @@ app = typer.Typer(help="Practise: stop.", no_args_is_help=True)
 
 @app.command()
 def stop(
-    reason: Annotated[str, typer.Option(help="Why; audited.")] = "drill",
+    reason: Reason = "drill",
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
@@ -35,7 +48,8 @@ def stop(
     """
 
     async def work(operator: Operator) -> dict[str, Any]:
-        return await drilled(operator, reason, patience)
+        with or_unsure(STANDS):
+            return await drilled(operator, reason, patience)
 
     result = with_operator(work)
     if output == "json":
@@ -47,9 +61,18 @@ def stop(
         for name in result["missing"]:
             table.add_row(name, "[red]has not confirmed[/]")
         Console().print(table)
-        typer.echo(f"the mode is {result['mode']} again")
+        typer.echo(after(result["was"], result["mode"]))
     if result["missing"]:
         raise typer.Exit(EXIT_UNACKNOWLEDGED)
+
+
+def after(was: str, mode: str) -> str:
+    """What a person is told of the mode when the drill is over."""
+    if mode == was:
+        return f"the mode is {mode}, as it was before"
+    return (
+        f"the mode is {mode}; it was {was} before, and somebody changed it: ./switchboard mode show"
+    )
 
 
 async def drilled(operator: Operator, reason: str, patience: float) -> dict[str, Any]:
@@ -57,10 +80,12 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
 
     A process confirms when its last call has ended, so the figure is an upper bound of its last
     call. The stop is a hold beside what operators have set: to release it never raises anything
-    that somebody lowered meanwhile, and if this process dies it stays, until `mode set`.
+    that somebody lowered meanwhile, and if this process is killed it stays, until `recover`.
     """
     signs = signs_of_life(operator.control)
-    held = await operator.lever.hold(Mode.STOP, reason=reason, by=who(), patience=patience)
+    held = await operator.lever.hold(
+        Mode.STOP, reason=reason, by=who(), patience=patience, outlives=False
+    )
     entry = operator.control.view.get(held.key)
     seconds = confirmed_after(signs, held.answer.epoch, entry.at) if entry is not None else {}
     restored = await operator.lever.release(held, patience=patience)
@@ -69,6 +94,7 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
         "acknowledged_seconds": held.answer.seconds,
         "seconds": seconds,
         "missing": sorted(missing),
+        "was": held.answer.was.value,
         "mode": restored.mode.value,
     }
 

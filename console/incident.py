@@ -16,6 +16,7 @@ from rich.table import Table
 
 from console.board import as_json, read_board, write
 from console.bulk import Output
+from console.mode import or_unsure
 from console.operating import operating, who
 from console.topic_log import TopicLog
 from pipeline import topics
@@ -54,7 +55,24 @@ app = typer.Typer(
     help="Incidents: open, list, show, ack, note, close, export.", no_args_is_help=True
 )
 Id = Annotated[str, typer.Argument(help="The incident, or enough of its beginning; `last` too.")]
-Text = Annotated[str, typer.Argument(help="In your own words, without customers' data.")]
+MOST_TEXT = 2000
+"""Characters of one entry."""
+
+
+def some_text(text: str) -> str:
+    """Words that an entry may hold.
+
+    Raises:
+        typer.BadParameter: there are none, or too many.
+    """
+    if not 0 < len(text.strip()) <= MOST_TEXT:
+        raise typer.BadParameter(f"1 to {MOST_TEXT} characters are needed")
+    return text.strip()
+
+
+Text = Annotated[
+    str, typer.Argument(help="In your own words, without customers' data.", callback=some_text)
+]
 
 
 class NoIncident(Exception):
@@ -82,10 +100,15 @@ def _servers() -> str:
     return load_settings().bootstrap_servers
 
 
+def _write(servers: str, entry: Entry) -> None:
+    with or_unsure("What is: ./switchboard incident list"):
+        write(servers, entry)
+
+
 def _add(kind: Kind, wanted: str, text: str = "") -> None:
     servers = _servers()
     incident = found(read_board(servers).incidents(), wanted)
-    write(servers, Entry(incident=incident.id, kind=kind, at=time.time(), by=who(), text=text))
+    _write(servers, Entry(incident=incident.id, kind=kind, at=time.time(), by=who(), text=text))
     typer.echo(f"{incident.id}: {kind.value}")
 
 
@@ -101,7 +124,7 @@ def open_(
     while id_ in taken:
         id_ += "-2"
     entry = Entry(incident=id_, kind=Kind.OPENED, at=at, by=who(), severity=severity, text=text)
-    write(servers, entry)
+    _write(servers, entry)
     typer.echo(id_)
 
 
@@ -158,7 +181,10 @@ def export(
     if file is None:
         typer.echo(text)
     else:
-        file.write_text(text)
+        try:
+            file.write_text(text)
+        except OSError as error:
+            raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--file") from None
         typer.echo(f"written to {file}")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,15 +15,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.changes import told
+from console.changes import told, why_no_scope
 from console.operating import Operator, described, operating, who
 from pipeline.confirming import Written
-from pipeline.domain.modes import GLOBAL, Mode, is_scope
+from pipeline.domain.modes import GLOBAL, Mode
 from pipeline.domain.template_texts import TEXTS
-from pipeline.lever import PATIENCE, Answer
+from pipeline.lever import PATIENCE, Answer, Lever, Refused, set_command
 from pipeline.settings import load_settings
+from pipeline.stream.producer import DeliveryError
 
 EXIT_UNACKNOWLEDGED = 3
+MOST_REASON = 500
+"""Characters."""
+CUT_OFF = "Whoever is cut off from the control topic stops by itself within 5 s"
+WAY_BACK = "./switchboard recover --reason 'WHY'"
+"""One step up from where the mode is."""
 
 app = typer.Typer(
     help="How much may happen at the helpdesk: show, set. stop < shadow < route_only < draft < live.",
@@ -34,8 +43,43 @@ Scopes = Annotated[
         "--scope", help="channel=, intent=, template= or tenant=NAME; several; all by default."
     ),
 ]
-Reason = Annotated[str, typer.Option(help="Why; audited.")]
+
+
+def a_reason(text: str) -> str:
+    """A reason that may be written down.
+
+    Raises:
+        typer.BadParameter: it is empty or too long.
+    """
+    if not 0 < len(text.strip()) <= MOST_REASON:
+        raise typer.BadParameter(f"a reason of 1 to {MOST_REASON} characters is needed")
+    return text.strip()
+
+
+Reason = Annotated[str, typer.Option(help="Why; audited.", callback=a_reason)]
 Patience = Annotated[float, typer.Option(help="Seconds to wait for every process.")]
+
+
+class Unsure(Exception):
+    """Nobody knows whether a change is written; the text says what to do."""
+
+
+def once_more() -> str:
+    """What was typed, to be pasted again; for what sets to a value, where twice is as good as once."""
+    return f"Run it once more: {shlex.join(('./switchboard', *sys.argv[1:]))}"
+
+
+@contextmanager
+def or_unsure(how: str) -> Iterator[None]:
+    """Around a change; `how` says what makes sure of it.
+
+    Raises:
+        Unsure: the broker did not acknowledge it.
+    """
+    try:
+        yield
+    except DeliveryError as error:
+        raise Unsure(f"{error}, so the change may be written or not. {how}") from None
 
 
 def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = True) -> Any:
@@ -89,11 +133,15 @@ def set_(
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
-    """Set a mode: any way down at once, one step up; exit 3 when somebody has not confirmed."""
+    """Set a mode: any way down at once, one step up; exit 3 when somebody has not confirmed.
+
+    Several scopes are set one after the other, each told as it is done.
+    """
     scopes = scope or [GLOBAL]
     for each in scopes:
-        if not is_scope(each):
-            raise typer.BadParameter(f"{each} is no scope: channel=email, intent=..., or nothing")
+        wrong = why_no_scope(each)
+        if wrong is not None:
+            raise typer.BadParameter(wrong, param_hint="--scope")
     _set(lambda _: mode, scopes, reason, output, patience, known=mode is not Mode.STOP)
 
 
@@ -110,11 +158,12 @@ def template(
         raise typer.BadParameter(f"no template {name}: one of {', '.join(sorted(TEXTS))}")
 
     async def work(operator: Operator) -> Written:
-        return await operator.lever.switch_template(
-            name, on=state == "on", reason=reason, by=who(), patience=patience
-        )
+        with or_unsure(once_more()):
+            return await operator.lever.switch_template(
+                name, on=state == "on", reason=reason, by=who(), patience=patience
+            )
 
-    say([f"{name}: {state}"], [with_operator(work)], output)
+    say(f"{name}: {state}", with_operator(work), output)
 
 
 def panic(
@@ -122,13 +171,21 @@ def panic(
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
-    """Stop every call to the helpdesk now."""
+    """Stop every call to the helpdesk now; `recover` is the way back, one step at a time."""
+    # In an emergency nothing is refused for its words.
+    reason = reason.strip()[:MOST_REASON] or "panic"
     _set(lambda _: Mode.STOP, [GLOBAL], reason, output, patience, known=False)
 
 
 def recover(reason: Reason, output: Output = "table", patience: Patience = PATIENCE) -> None:
     """Raise the global mode by one step."""
-    _set(lambda now: now.above, [GLOBAL], reason, output, patience, known=True)
+
+    def up(now: Mode) -> Mode:
+        if now is Mode.LIVE:
+            raise Refused("at_the_top", "the global mode is live already: ./switchboard mode show")
+        return now.above
+
+    _set(up, [GLOBAL], reason, output, patience, known=True)
 
 
 def _set(
@@ -140,42 +197,83 @@ def _set(
     *,
     known: bool,
 ) -> None:
-    async def work(operator: Operator) -> list[Answer]:
-        lever = operator.lever
-        return [
-            await lever.set(
-                choose(lever.now_at(scope)), scope=scope, reason=reason, by=who(), patience=patience
-            )
-            for scope in scopes
-        ]
+    done: list[Answer] = []
 
-    answers: list[Answer] = with_operator(work, known=known)
-    begins = [f"{each.scope}: {each.was.value} -> {each.mode.value}" for each in answers]
-    say(begins, answers, output)
+    def tell(answer: Answer) -> None:
+        done.append(answer)
+        if output != "json":
+            typer.echo(in_words(_step(answer), answer))
+
+    async def work(operator: Operator) -> None:
+        await set_each(operator.lever, choose, scopes, reason=reason, patience=patience, tell=tell)
+
+    try:
+        with_operator(work, known=known)
+    finally:
+        # What is done stands, whatever became of the scope after it.
+        if output == "json" and done:
+            _json(done)
+    _end(done)
 
 
-def say(what: Sequence[str], written: Sequence[Written], output: str) -> None:
-    """Tells what was changed and who has confirmed it; `what` names each change for a person.
+async def set_each(
+    lever: Lever,
+    choose: Callable[[Mode], Mode],
+    scopes: Sequence[str],
+    *,
+    reason: str,
+    patience: float,
+    tell: Callable[[Answer], None],
+) -> None:
+    """Sets each scope to what `choose` makes of its present mode; `tell` hears of each when it is done.
+
+    Raises:
+        Refused: see `Lever.set`; those before it are done, those after it are not.
+        Unsure: one may be written or not, likewise.
+    """
+    for scope in scopes:
+        mode = choose(lever.now_at(scope))
+        again = f"Set it once more: {set_command(mode, scope, reason)}"
+        if mode is Mode.STOP and scope == GLOBAL:
+            again += f" (and back, one step at a time: {WAY_BACK})"
+        with or_unsure(again):
+            answer = await lever.set(mode, scope=scope, reason=reason, by=who(), patience=patience)
+        tell(answer)
+
+
+def _step(answer: Answer) -> str:
+    return f"{answer.scope}: {answer.was.value} -> {answer.mode.value}"
+
+
+def say(what: str, written: Written, output: str, *, cut_off: str = CUT_OFF) -> None:
+    """Tells what was changed and who has confirmed it; `what` names the change for a person.
 
     Raises:
         typer.Exit: with `EXIT_UNACKNOWLEDGED`, when somebody has not confirmed.
     """
     if output == "json":
-        said = [told(each) for each in written]
-        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+        _json([written])
     else:
-        for name, each in zip(what, written, strict=True):
-            typer.echo(in_words(name, each))
+        typer.echo(in_words(what, written, cut_off=cut_off))
+    _end([written])
+
+
+def _json(written: Sequence[Written]) -> None:
+    said = [told(each) for each in written]
+    typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+
+
+def _end(written: Sequence[Written]) -> None:
     if not all(each.is_acknowledged for each in written):
         raise typer.Exit(EXIT_UNACKNOWLEDGED)
 
 
-def in_words(what: str, written: Written) -> str:
-    """One line for a person."""
+def in_words(what: str, written: Written, *, cut_off: str = CUT_OFF) -> str:
+    """One line for a person; `cut_off` says what one does that cannot hear of the change."""
     if written.is_acknowledged:
         return f"{what}, confirmed by every process after {written.seconds * 1000:.0f} ms"
     return (
         f"{what} is written, but NOT CONFIRMED after {written.seconds:.1f} s by: "
-        f"{', '.join(written.missing)}. Each of them stops by itself 5 s after it lost the topic; "
-        "what runs elsewhere must be ended by hand"
+        f"{', '.join(written.missing)}. {cut_off}; end by hand what does not. "
+        "Who has confirmed by now: ./switchboard mode show"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -11,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from aiokafka.errors import KafkaError
 
 from pipeline.control import Control, follow
 from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_PREFIX
@@ -79,7 +82,10 @@ async def operating(
     work = asyncio.current_task()
 
     def on_crash(where: str, error: BaseException) -> None:
-        lost.append(f"{where}: {type(error).__name__}; run the command again")
+        lost.append(
+            f"{where}: {type(error).__name__}; what was under way may be done or not: "
+            "./switchboard mode show"
+        )
         if work is not None:
             work.cancel()
 
@@ -108,7 +114,13 @@ async def operating(
         await producer.close(timeout=0.0)
         raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}")
     try:
-        await follower.start()
+        try:
+            await follower.start()
+        except KafkaError as error:
+            raise BrokerUnreachable(
+                f"the broker at {bootstrap_servers} does not let itself be followed "
+                f"({type(error).__name__}): ./switchboard topics check"
+            ) from None
         yield Operator(control, follower, lever, producer, life)
     except asyncio.CancelledError:
         if not lost:
@@ -137,8 +149,11 @@ async def _connects(place: str, within: float) -> bool:
 
 
 def who() -> str:
-    """The person at this terminal."""
-    return getpass.getuser()
+    """The person at this terminal; their number where a container knows no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def described(control: Control) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,8 @@ from pipeline.stream.admin import BrokerUnreachable
 
 _TIMEOUT = 10.0
 _CONNECTED_WITHIN = 5.0
+_SILENT_AFTER = 30.0
+"""Seconds; a slow broker says something in that time, if only that a partition has ended."""
 
 
 class TopicMissing(Exception):
@@ -87,8 +90,13 @@ class TopicLog:
         self._consumer.close()
 
     def records(self) -> Iterator[confluent_kafka.Message]:
-        """Everything up to the end, one partition's records in their order."""
+        """Everything up to the end, one partition's records in their order.
+
+        Raises:
+            BrokerUnreachable: the broker has said nothing for `_SILENT_AFTER` seconds.
+        """
         open_ = set(self._ends)
+        heard_at = time.monotonic()
         while open_:
             for message in self._next():
                 error = message.error()
@@ -96,6 +104,11 @@ class TopicLog:
                     yield message
                 elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001
                     open_.discard(message.partition())
+                else:
+                    continue
+                heard_at = time.monotonic()
+            if time.monotonic() - heard_at > _SILENT_AFTER:
+                raise BrokerUnreachable("the broker answers no more: ./switchboard kafka status")
 
     def _next(self) -> list[confluent_kafka.Message]:
         """What is there, at least one if it comes in time."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
@@ -16,23 +16,27 @@ from rich.table import Table
 from console.bulk import DryRun, Everything, Output, Since, Yes, agreed, meant, moment
 from console.job_runner import NO_ANSWER, Answers
 from console.jobs import ordered, run_now
-from console.mode import with_operator
+from console.mode import or_unsure, with_operator
 from console.operating import Operator, who
 from console.release import FILTER, KIND, everything, is_executed, outgoing, work
 from console.release import release as send
 from pipeline import topics
 from pipeline.domain.events import HeldState, Withheld
+from pipeline.domain.modes import Mode
+from pipeline.domain.permit import WithheldReason
 from pipeline.domain.withheld import Filter, chosen, mark, state_at
 from pipeline.settings import load_settings
+
+STANDS = "What stands open still: ./switchboard withheld list --state withheld"
 
 app = typer.Typer(
     help="Steps that were not executed: list, show, release, expire.", no_args_is_help=True
 )
 
 Id = Annotated[str | None, typer.Argument(help="The action id, or enough of its beginning.")]
-Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]
-InMode = Annotated[str | None, typer.Option("--mode", help="Only what was withheld in this mode.")]
-Kind = Annotated[str | None, typer.Option(help="Only reply, route or mark.")]
+Reason = Annotated[WithheldReason | None, typer.Option(help="Only this reason code.")]
+InMode = Annotated[Mode | None, typer.Option("--mode", help="Only what was withheld in this mode.")]
+Kind = Annotated[Literal["reply", "route", "mark"] | None, typer.Option(help="Only this step.")]
 
 
 @app.command("list")
@@ -47,7 +51,7 @@ def list_(
 ) -> None:
     """Show what was withheld, without its text, and how much for which reason."""
     now = time.time()
-    asked = Filter(moment(since or "1d"), reason, mode, kind, state)
+    asked = Filter(moment(since or "1d"), reason, mode and mode.value, kind, state)
     found = chosen(everything(load_settings().bootstrap_servers), asked, now=now)
     reasons = Counter(each.reason for each in found)
     if output == "json":
@@ -109,7 +113,8 @@ def release(
         raise typer.Exit(run_now(order, work(servers), output))
 
     async def one(operator: Operator) -> Answers:
-        return await send(operator, servers, found, by=who())
+        with or_unsure(STANDS):
+            return await send(operator, servers, found, by=who())
 
     answers: Answers = with_operator(one)
     if output == "json":
@@ -142,7 +147,12 @@ def expire(
     at, by = time.time(), who()
     marks = [mark(each, HeldState.EXPIRED, by=by, at=at) for each in found]
     records = [outgoing(topics.WITHHELD, each, each) for each in marks]
-    with_operator(lambda operator: operator.producer.send(records), known=False)
+
+    async def write(operator: Operator) -> None:
+        with or_unsure(STANDS):
+            await operator.producer.send(records)
+
+    with_operator(write, known=False)
     if output == "json":
         _say({"expired": len(found)})
     else:
@@ -155,8 +165,8 @@ def expire(
 def _asked(
     item: str | None,
     since: str | None,
-    reason: str | None,
-    mode: str | None,
+    reason: WithheldReason | None,
+    mode: Mode | None,
     kind: str | None,
     *,
     everything_: bool,
@@ -164,7 +174,9 @@ def _asked(
     """The filter that is meant; None = the one step that is named."""
     narrow = any(each is not None for each in (reason, mode, kind))
     meant(item, since, narrow=narrow, everything=everything_)
-    return None if item is not None else Filter(moment(since or ""), reason, mode, kind)
+    if item is not None:
+        return None
+    return Filter(moment(since or ""), reason, mode and mode.value, kind)
 
 
 def _chosen(servers: str, item: str | None, asked: Filter | None) -> list[Withheld]:
@@ -175,7 +187,10 @@ def _chosen(servers: str, item: str | None, asked: Filter | None) -> list[Withhe
     each = _one(held, item or "")
     state = state_at(each, now)
     if state is not HeldState.WITHHELD:
-        raise typer.BadParameter(f"{each.action_id} is {state.value}: a human must see to it")
+        raise typer.BadParameter(
+            f"{each.action_id} is {state.value}, a human must see to ticket {each.conversation_id}: "
+            f"./switchboard withheld show {each.action_id}"
+        )
     return [each]
 
 

@@ -7,8 +7,10 @@ switches of templates, gates of vendors and what is left out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -120,7 +122,11 @@ class Lever:
         """
         is_known = self._control.is_fresh
         if not is_known and mode is not Mode.STOP:
-            raise Refused("unknown_state", "the present modes are not known: try again")
+            raise Refused(
+                "unknown_state",
+                "the present modes are not known, so nothing but stop is set; "
+                "whether they are by now: ./switchboard mode show",
+            )
         holds = {key: entry.value for key, entry in self._control.view.items(MODE_PREFIX)}
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
         what = change(holds if is_known else {}, scope, record, hold=self._new_id())
@@ -128,20 +134,35 @@ class Lever:
             raise Refused(
                 "one_step_at_a_time",
                 f"{scope} is at {what.now.value}: raising goes one step at a time, "
-                f"{what.next.value} is next",
+                f"{what.next.value} is next: {set_command(what.next, scope, reason)}",
             )
         return await self._carry_out(what, scope, patience)
 
-    async def hold(self, mode: Mode, *, reason: str, by: str, patience: float = PATIENCE) -> Held:
+    async def hold(
+        self,
+        mode: Mode,
+        *,
+        reason: str,
+        by: str,
+        patience: float = PATIENCE,
+        outlives: bool = True,
+    ) -> Held:
         """Holds everything at `mode` or below, beside what others have set, until `release`.
 
         Unlike `set` it takes nothing away, so its end needs no step by step. It can only lower, so
-        it is written whatever is known; the answer's `was` is the most that it may have been.
+        it is written whatever is known; the answer's `was` is the most that it may have been. One
+        that does not outlive its author goes when this call is cancelled.
         """
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
         was = self.known_at() or Mode.LIVE
         what = Change(mode_key(GLOBAL, self._new_id()), record, (), was)
-        return Held(what.key, record, await self._carry_out(what, GLOBAL, patience))
+        try:
+            return Held(what.key, record, await self._carry_out(what, GLOBAL, patience))
+        except asyncio.CancelledError:
+            if not outlives:
+                with contextlib.suppress(DeliveryError):
+                    await self._remove([what.key])
+            raise
 
     async def release(self, held: Held, *, patience: float = PATIENCE) -> Answer:
         """Takes one's own hold away; what anybody else has set meanwhile stands."""
@@ -196,7 +217,7 @@ class Lever:
             Refused: that time has passed.
         """
         if until <= self._now():
-            raise Refused("has_passed", f"that time has passed; to open {vendor}: limits reset")
+            raise Refused("has_passed", f"that time has passed; {to_open(vendor)}")
         known = self._control.gate(vendor)
         # A record that cannot be read closes for ever; this one says until when.
         if known is not None and math.isfinite(known.closed_until):
@@ -229,6 +250,18 @@ class Lever:
         record = SwitchRecord(on=on, by=by, reason=reason, at=self._now())
         noted = Noted("shed", "on" if on else "off", record, {"shed": what})
         return await self._confirming.put(SHED_PREFIX + what, noted, patience)
+
+
+def set_command(mode: Mode, scope: str, reason: str) -> str:
+    """What sets a scope's mode, to be pasted."""
+    where = () if scope == GLOBAL else ("--scope", scope)
+    words = ("./switchboard", "mode", "set", mode.value, *where, "--reason", reason)
+    return shlex.join(words)
+
+
+def to_open(vendor: str) -> str:
+    """What opens a vendor's gate, to be pasted."""
+    return f"to open the gate: ./switchboard limits reset {vendor} --reason 'it is well again'"
 
 
 def _of_mode(scope: str, mode: Mode, was: Mode) -> Detail:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from console.bulk import moment
 from console.cli import app
+from console.limits import until_moment
 from console.metrics import MetricsError, typed
 from console.runbook import Section, anchor, sections
 from pipeline.domain.alerts import Rule, shipped_rules
@@ -37,6 +38,8 @@ def is_a_verb(command: str) -> bool:
         given = found.make_context(found.name, words).params
         since = given.get("since")
         assert since is None or moment(since) > 0
+        if found.name == "close-until":
+            until_moment(given["until"], given["vendor"], now=0.0)
         if found.name == "metrics" and given["name"] != "list":
             typed(*(given[each] for each in ("name", "since", "until", "step", "by")))
     except (typer.TyperException, MetricsError):

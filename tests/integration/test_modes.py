@@ -241,6 +241,7 @@ def test_limits_shows_who_may_use_how_much(system: System) -> None:
     assert budget["parts"] == {"acting": 34, "reading": 6, "people": 10}
     assert vendor(system, "richpanel")["queued"] == 0
     assert "people" in system.run("limits", "show")
+    assert "richpanel: act-0" in system.run("limits", "show")
 
 
 def test_who_has_not_confirmed_a_gate_is_named(system: System) -> None:
@@ -270,8 +271,18 @@ def test_a_drill_measures_every_process_and_gives_back_what_was(system: System) 
     result = json.loads(system.run("drill", "stop", "-o", "json"))
     assert set(result["seconds"]) == PROCESSES
     assert result["missing"] == []
+    assert "the mode is route_only, as it was before" in system.run("drill", "stop")
     assert result["mode"] == system.mode() == "route_only"
     assert "mode_released" in {each.what for each in system.audits() if each.stage == "control"}
+
+
+def test_a_drill_that_somebody_does_not_confirm_says_so_and_lets_go(system: System) -> None:
+    system.bring("route_only")
+    with system.paused("act"):
+        said = system.run("drill", "stop", "--patience", "1", exits=3)
+        assert "has not confirmed" in said
+        assert "act-0" in said
+    assert system.mode() == "route_only"
 
 
 def post(api: httpx.Client, body: Any, to: str = "/control/mode", **headers: str) -> httpx.Response:
@@ -326,6 +337,22 @@ def test_the_api_switches_templates_and_optional_calls(system: System, api: http
     assert '"on":true' in system.state()["switches"]["shed/shop_lookups"]
     back = {**out, "on": False}
     assert post(api, back, "/control/limits/shed", **{"Idempotency-Key": "s2"}).status_code == 200
+
+
+def test_the_api_takes_no_body_over_16_kib(api: httpx.Client) -> None:
+    for size in (17_000, 500_000):
+        key = {"Idempotency-Key": f"big-{size}"}
+        answer = post(api, {"mode": "stop", "reason": "x" * size}, **key)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_the_api_lists_jobs_and_stops_none_that_does_not_run(api: httpx.Client) -> None:
+    assert api.get("/control/jobs").status_code == 401
+    assert api.get("/control/jobs", headers=ALICE).json() == {"jobs": []}
+    stop = {"name": "nightly", "reason": "x"}
+    answer = post(api, stop, "/control/jobs/stop", **{"Idempotency-Key": "j1"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_running")
+    assert "./switchboard jobs list" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -392,6 +419,18 @@ def test_a_verb_without_a_broker_says_in_one_line_what_starts_one(verb: tuple[st
     assert answer.returncode == 1
     (line,) = answer.stderr.splitlines()
     assert "./switchboard kafka start" in line
+
+
+def test_an_error_of_use_keeps_its_command_in_one_line() -> None:
+    verb = ("limits", "close-until", "shopify", "2020-01-01", "--reason", "x")
+    answer = subprocess.run(
+        [sys.executable, "-m", "console", *verb],
+        cwd=ROOT, env={**os.environ, "COLUMNS": "60"}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert answer.returncode == 2
+    last = answer.stderr.splitlines()[-1]
+    assert last.endswith("./switchboard limits reset shopify --reason 'it is well again'")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from pipeline.control import Control
-from pipeline.domain.control_records import GateRecord, SwitchRecord
-from pipeline.domain.modes import GLOBAL, Mode, ModeRecord, mode_key
+from pipeline.domain.control_records import GateRecord, ProcessRecord, SwitchRecord
+from pipeline.domain.modes import GLOBAL, Mode, ModeRecord, Subject, mode_key
+from pipeline.lever import Lever
 from pipeline.stream.control import Update, View
+from pipeline.stream.producer import DeliveryError, Failure
+from tests.stream.memory_broker import MemoryBroker
 
 
 @dataclass
@@ -48,6 +53,39 @@ class Controls:
     def gate(self, vendor: str, closed_until: float) -> None:
         record = GateRecord(closed_until=closed_until, by="test", reason="http_429")
         self.put(f"gate/{vendor}", record.to_bytes())
+
+
+@dataclass
+class Topic:
+    """A topic that is read back at once; `refuse` says which puts the broker does not take."""
+
+    controls: Controls = field(default_factory=Controls)
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    ids: Iterator[int] = field(default_factory=count)
+    refuse: Callable[[list[tuple[str, bytes | None]]], bool] = lambda _: False
+
+    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+        entries = list(entries)
+        if self.refuse(entries):
+            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+        offset = max([self.controls.put(key, value) for key, value in entries], default=-1)
+        confirmed = ProcessRecord(name="test-0", confirmed=offset, silent_after=5.0)
+        self.controls.put("process/test-0/1", confirmed.to_bytes())
+        return offset
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        if not holds():
+            await asyncio.Event().wait()
+
+    def lever(self) -> Lever:
+        return Lever(
+            self.controls.control, self, self.broker,
+            now=lambda: 0.0, monotonic=lambda: 0.0, new_id=lambda: f"id{next(self.ids)}",
+        )  # fmt: skip
+
+    @property
+    def mode(self) -> Mode:
+        return self.controls.control.effective(Subject())
 
 
 def control_at(mode: str) -> Control:

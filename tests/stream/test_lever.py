@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import count
+import shlex
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from pipeline.control import SWEEP_AFTER
 from pipeline.domain.control_records import ProcessRecord
-from pipeline.domain.modes import GLOBAL, Mode, Subject
-from pipeline.lever import Lever, Refused
+from pipeline.domain.modes import GLOBAL, Mode
+from pipeline.lever import Refused
 from pipeline.stream.control import Update
-from pipeline.stream.delivery import DeliveryError, Failure
-from tests.stream.controls import Controls
-from tests.stream.memory_broker import MemoryBroker
-
-
-@dataclass
-class Topic:
-    """A topic that is read back at once; `refuse` says which puts the broker does not take."""
-
-    controls: Controls = field(default_factory=Controls)
-    broker: MemoryBroker = field(default_factory=MemoryBroker)
-    ids: Iterator[int] = field(default_factory=count)
-    refuse: Callable[[list[tuple[str, bytes | None]]], bool] = lambda _: False
-
-    async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
-        entries = list(entries)
-        if self.refuse(entries):
-            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
-        offset = max([self.controls.put(key, value) for key, value in entries], default=-1)
-        confirmed = ProcessRecord(name="test-0", confirmed=offset, silent_after=5.0)
-        self.controls.put("process/test-0/1", confirmed.to_bytes())
-        return offset
-
-    async def wait_until(self, holds: Callable[[], bool]) -> None:
-        if not holds():
-            await asyncio.Event().wait()
-
-    def lever(self) -> Lever:
-        return Lever(
-            self.controls.control, self, self.broker,
-            now=lambda: 0.0, monotonic=lambda: 0.0, new_id=lambda: f"id{next(self.ids)}",
-        )  # fmt: skip
-
-    @property
-    def mode(self) -> Mode:
-        return self.controls.control.effective(Subject())
+from pipeline.stream.producer import DeliveryError
+from tests.stream.controls import Controls, Topic
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -89,6 +54,7 @@ def test_more_than_one_step_up_is_refused_and_writes_nothing(topic: Topic) -> No
     with pytest.raises(Refused) as refused:
         run(topic.lever().set(Mode.LIVE, reason="x", by="x"))
     assert refused.value.code == "one_step_at_a_time"
+    assert str(refused.value).endswith("./switchboard mode set route_only --reason x")
     assert topic.controls.view.position == before
 
 
@@ -99,6 +65,7 @@ def test_whoever_does_not_know_the_state_may_stop_and_nothing_else() -> None:
     with pytest.raises(Refused) as refused:
         run(topic.lever().set(Mode.SHADOW, reason="x", by="x"))
     assert refused.value.code == "unknown_state"
+    assert str(refused.value).endswith("./switchboard mode show")
     run(topic.lever().set(Mode.STOP, reason="x", by="x"))
     topic.controls.hear()
     assert topic.mode is Mode.STOP
@@ -200,6 +167,21 @@ def test_a_gate_is_never_closed_for_shorter_than_it_is(topic: Topic) -> None:
     topic.controls.gate("richpanel", 900.0)
     closed = run(topic.lever().close_gate("richpanel", 100.0, reason="x", by="x"))
     assert closed.until == 900.0
+
+
+def test_a_gate_that_should_be_closed_until_the_past_is_told_how_to_open_it(topic: Topic) -> None:
+    with pytest.raises(Refused, match=r"\./switchboard limits reset openai --reason 'it is"):
+        run(topic.lever().close_gate("openai", 0.0, reason="x", by="x"))
+
+
+def test_the_command_of_a_scope_names_it_and_its_reason(topic: Topic) -> None:
+    topic.controls.mode("stop", "channel=email")
+    with pytest.raises(Refused) as refused:
+        run(topic.lever().set(Mode.DRAFT, scope="channel=email", reason="it's well", by="x"))
+    command = str(refused.value).partition(": ./")[2]
+    assert shlex.split(command) == [
+        "switchboard", "mode", "set", "shadow", "--scope", "channel=email", "--reason", "it's well",
+    ]  # fmt: skip
 
 
 def test_who_has_not_confirmed_a_gate_is_named(topic: Topic) -> None:
