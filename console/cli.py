@@ -19,7 +19,7 @@ from console.eval import EvalError, eval_command
 from console.job_runner import JobRefused
 from console.lag import lag
 from console.metrics import MetricsError, metrics
-from console.operating import ControlLost
+from console.operating import ControlLost, Unsure
 from console.running import RunError
 from console.scenario import scenario
 from console.serve import serve
@@ -43,7 +43,7 @@ EXPECTED = (
     DeliveryError,
     TopicMissing,
     JobRefused,
-    mode.Unsure,
+    Unsure,
     tables.TableError,
     MetricsError,
     incident.NoIncident,

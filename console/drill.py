@@ -9,16 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.mode import (
-    EXIT_UNACKNOWLEDGED,
-    WAY_BACK,
-    Output,
-    Patience,
-    Reason,
-    or_unsure,
-    with_operator,
-)
-from console.operating import Operator, who
+from console.mode import EXIT_UNACKNOWLEDGED, WAY_BACK, Output, Patience, Reason
+from console.operating import Operator, or_unsure, who, with_operator
 from pipeline.control import Control
 from pipeline.domain.control_records import PROCESS_PREFIX, ProcessRecord
 from pipeline.domain.events import UnreadableValue

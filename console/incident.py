@@ -16,8 +16,7 @@ from rich.table import Table
 
 from console.board import as_json, read_board, write
 from console.bulk import Output
-from console.mode import or_unsure
-from console.operating import operating, who
+from console.operating import operating, or_unsure, who
 from console.topic_log import TopicLog
 from pipeline import topics
 from pipeline.domain.alerts import Severity

@@ -17,8 +17,8 @@ from rich.table import Table
 from console import release
 from console.bulk import Output
 from console.job_runner import JobRefused, Jobs, Work, described, run_job
-from console.mode import Reason, once_more, or_unsure, with_operator
-from console.operating import Operator, who
+from console.mode import Reason
+from console.operating import Operator, once_more, or_unsure, who, with_operator
 from pipeline.domain.jobs import JobRecord, JobState, is_running
 from pipeline.settings import load_settings
 

@@ -17,17 +17,8 @@ from rich.table import Table
 from console.budgets import VENDORS, InUse, in_use, waiting
 from console.bulk import moment, span
 from console.changes import Optional, Vendor
-from console.mode import (
-    CUT_OFF,
-    Output,
-    Patience,
-    Reason,
-    once_more,
-    or_unsure,
-    say,
-    with_operator,
-)
-from console.operating import Operator, who
+from console.mode import CUT_OFF, Output, Patience, Reason, say
+from console.operating import Operator, once_more, or_unsure, who, with_operator
 from pipeline.confirming import Written
 from pipeline.domain.control_records import GateRecord
 from pipeline.domain.shedding import OPTIONAL

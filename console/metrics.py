@@ -20,8 +20,7 @@ from console.audit_windows import windows_of_trail
 from console.bulk import moment, span
 from console.charts import draw, show
 from console.lag import observers
-from console.mode import with_operator
-from console.operating import Operator
+from console.operating import Operator, with_operator
 from pipeline.domain.metrics import CATALOGUE, Kind
 from pipeline.domain.query import STEPS, QueryError, Question, answer, ask, told
 from pipeline.settings import load_settings

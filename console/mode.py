@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import shlex
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -16,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from console.changes import told, why_no_scope
-from console.operating import Operator, described, operating, who
+from console.operating import Operator, described, once_more, or_unsure, who, with_operator
 from pipeline.confirming import Written
+from pipeline.domain.control_records import TEMPLATE_PREFIX, SwitchRecord
+from pipeline.domain.events import UnreadableValue
 from pipeline.domain.modes import GLOBAL, Mode
 from pipeline.domain.template_texts import TEXTS
 from pipeline.lever import PATIENCE, Answer, Lever, Refused, set_command
-from pipeline.settings import load_settings
-from pipeline.stream.producer import DeliveryError
 
 EXIT_UNACKNOWLEDGED = 3
 MOST_REASON = 500
@@ -60,43 +56,9 @@ Reason = Annotated[str, typer.Option(help="Why; audited.", callback=a_reason)]
 Patience = Annotated[float, typer.Option(help="Seconds to wait for every process.")]
 
 
-class Unsure(Exception):
-    """Nobody knows whether a change is written; the text says what to do."""
-
-
-def once_more() -> str:
-    """What was typed, to be pasted again; for what sets to a value, where twice is as good as once."""
-    return f"Run it once more: {shlex.join(('./switchboard', *sys.argv[1:]))}"
-
-
-@contextmanager
-def or_unsure(how: str) -> Iterator[None]:
-    """Around a change; `how` says what makes sure of it.
-
-    Raises:
-        Unsure: the broker did not acknowledge it.
-    """
-    try:
-        yield
-    except DeliveryError as error:
-        raise Unsure(f"{error}, so the change may be written or not. {how}") from None
-
-
-def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = True) -> Any:
-    """The result of `work` on the control topic, with its state known unless said otherwise."""
-
-    async def run() -> Any:
-        async with operating(load_settings().bootstrap_servers) as operator:
-            if known:
-                await operator.known()
-            return await work(operator)
-
-    return asyncio.run(run())
-
-
 @app.command()
 def show(output: Output = "table") -> None:
-    """Show every mode with who, when and why, and every process that follows."""
+    """Show every mode and switched template with who, when and why, and every process that follows."""
 
     async def look(operator: Operator) -> dict[str, Any]:
         return described(operator.control)
@@ -107,12 +69,11 @@ def show(output: Output = "table") -> None:
         return
     modes = Table("scope", "mode", "by", "since", "reason")
     for scope, mode in state["modes"].items():
-        since = (
-            datetime.fromtimestamp(mode["at"], UTC).isoformat(" ", "seconds")
-            if "at" in mode
-            else ""
-        )
+        since = _clock(mode["at"]) if "at" in mode else ""
         modes.add_row(scope, mode["mode"], mode["by"], since, mode["reason"])
+    templates = Table("template", "state", "by", "since", "reason")
+    for row in switched_templates(state["switches"]):
+        templates.add_row(*row)
     processes = Table("process", "state", "last heard")
     for each in state["processes"]:
         words = "follows" if each["has_confirmed"] else "has not confirmed"
@@ -121,8 +82,30 @@ def show(output: Output = "table") -> None:
             words if each["is_live"] else "silent",
             f"{each['heard_seconds_ago']:.1f} s ago",
         )
-    for table in (modes, processes):
-        Console().print(table)
+    for table in (modes, templates, processes):
+        if table.row_count:
+            Console().print(table)
+
+
+def switched_templates(switches: Mapping[str, str]) -> list[tuple[str, str, str, str, str]]:
+    """Template, on or off, by whom, since when and why, of those that somebody has switched."""
+    rows = []
+    for key, text in sorted(switches.items()):
+        if not key.startswith(TEMPLATE_PREFIX):
+            continue
+        name = key.removeprefix(TEMPLATE_PREFIX)
+        try:
+            switch = SwitchRecord.parse(text.encode())
+        except UnreadableValue:
+            rows.append((name, "off", "unknown", "", "unreadable record"))
+            continue
+        state = "on" if switch.on else "off"
+        rows.append((name, state, switch.by, _clock(switch.at), switch.reason))
+    return rows
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds")
 
 
 @app.command("set")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import shlex
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +22,10 @@ from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_P
 from pipeline.domain.events import UnreadableValue
 from pipeline.domain.modes import GLOBAL, MODE_PREFIX, Mode, ModeRecord, own_modes, scope_of
 from pipeline.lever import Lever
+from pipeline.settings import load_settings
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.control import Follower
-from pipeline.stream.producer import Producer
+from pipeline.stream.producer import DeliveryError, Producer
 
 CONNECTED_WITHIN = 5.0
 KAFKA_PORT = 9092
@@ -131,21 +134,38 @@ async def operating(
         await producer.close()
 
 
-async def is_listening(bootstrap_servers: str, within: float) -> bool:
-    """Whether a connection to any of the brokers comes about `within` seconds."""
-    places = (each.strip() for each in bootstrap_servers.split(","))
-    return any(await asyncio.gather(*(_connects(each, within) for each in places)))
+class Unsure(Exception):
+    """Nobody knows whether a change is written; the text says what to do."""
 
 
-async def _connects(place: str, within: float) -> bool:
+def once_more() -> str:
+    """What was typed, to be pasted again; for what sets to a value, where twice is as good as once."""
+    return f"Run it once more: {shlex.join(('./switchboard', *sys.argv[1:]))}"
+
+
+@contextmanager
+def or_unsure(how: str) -> Iterator[None]:
+    """Around a change; `how` says what makes sure of it.
+
+    Raises:
+        Unsure: the broker did not acknowledge it.
+    """
     try:
-        where = urlsplit(f"//{place}")
-        async with asyncio.timeout(within):
-            _, writer = await asyncio.open_connection(where.hostname, where.port or KAFKA_PORT)
-    except (OSError, ValueError):  # a TimeoutError is an OSError, a port in words a ValueError
-        return False
-    writer.close()
-    return True
+        yield
+    except DeliveryError as error:
+        raise Unsure(f"{error}, so the change may be written or not. {how}") from None
+
+
+def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = True) -> Any:
+    """The result of `work` on the control topic, with its state known unless said otherwise."""
+
+    async def run() -> Any:
+        async with operating(load_settings().bootstrap_servers) as operator:
+            if known:
+                await operator.known()
+            return await work(operator)
+
+    return asyncio.run(run())
 
 
 def who() -> str:

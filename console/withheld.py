@@ -16,8 +16,7 @@ from rich.table import Table
 from console.bulk import DryRun, Everything, Output, Since, Yes, agreed, meant, moment
 from console.job_runner import NO_ANSWER, Answers
 from console.jobs import ordered, run_now
-from console.mode import or_unsure, with_operator
-from console.operating import Operator, who
+from console.operating import Operator, or_unsure, who, with_operator
 from console.release import FILTER, KIND, everything, is_executed, outgoing, work
 from console.release import release as send
 from pipeline import topics

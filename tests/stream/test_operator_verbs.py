@@ -12,10 +12,10 @@ import typer
 from console.changes import why_no_scope
 from console.drill import STANDS, after, drilled
 from console.limits import cut_off
-from console.mode import WAY_BACK, Unsure, a_reason, in_words, once_more, or_unsure, set_each
-from console.operating import Operator
+from console.mode import WAY_BACK, a_reason, in_words, set_each, switched_templates
+from console.operating import Operator, Unsure, once_more, or_unsure
 from pipeline.confirming import Written
-from pipeline.domain.control_records import ProcessRecord
+from pipeline.domain.control_records import ProcessRecord, SwitchRecord
 from pipeline.domain.modes import Mode
 from pipeline.lever import Answer, Refused
 from tests.stream.controls import Controls, Topic
@@ -182,3 +182,12 @@ def test_a_drill_that_is_broken_off_lets_go(topic: Topic) -> None:
 
     asyncio.run(broken_off())
     assert topic.mode is Mode.LIVE
+
+
+def test_a_template_that_is_off_is_shown_with_who_and_why_and_an_unreadable_one_is_off() -> None:
+    off = SwitchRecord(on=False, by="ann", reason="typo", at=0.0).to_bytes().decode()
+    rows = switched_templates({"template/t_a": off, "template/t_b": "nonsense", "shed/x": off})
+    assert rows == [
+        ("t_a", "off", "ann", "1970-01-01 00:00:00+00:00", "typo"),
+        ("t_b", "off", "unknown", "", "unreadable record"),
+    ]
