@@ -31,7 +31,12 @@ class Budget:
 
     def in_words(self) -> str:
         """For a person."""
-        return f"{self.limit:g} {self.unit} in {self.seconds:g} s"
+        return f"{number(self.limit)} {self.unit} in {self.seconds:g} s"
+
+
+def number(value: float) -> str:
+    """For a person: 100,000,000 and 1.6."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def budgets(settings: Settings, vendor: str) -> list[Budget]:

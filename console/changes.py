@@ -154,7 +154,8 @@ def told(written: Written) -> dict[str, Any]:
     said: dict[str, Any] = {}
     match written:
         case Answer():
-            said = {"scope": written.scope, "mode": written.mode.value, "was": written.was.value}
+            was = written.was and written.was.value
+            said = {"scope": written.scope, "mode": written.mode.value, "was": was}
         case Closed():
             said = {"closed_until": written.until}
     return {

@@ -75,6 +75,7 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
     that somebody lowered meanwhile, and if this process is killed it stays, until `recover`.
     """
     signs = signs_of_life(operator.control)
+    was = operator.lever.now_at()
     held = await operator.lever.hold(
         Mode.STOP, reason=reason, by=who(), patience=patience, outlives=False
     )
@@ -86,7 +87,7 @@ async def drilled(operator: Operator, reason: str, patience: float) -> dict[str,
         "acknowledged_seconds": held.answer.seconds,
         "seconds": seconds,
         "missing": sorted(missing),
-        "was": held.answer.was.value,
+        "was": was.value,
         "mode": restored.mode.value,
     }
 

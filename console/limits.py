@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from console.budgets import VENDORS, InUse, in_use, waiting
+from console.budgets import VENDORS, InUse, in_use, number, waiting
 from console.bulk import moment, span
 from console.changes import Optional, Vendor
 from console.mode import CUT_OFF, Output, Patience, Reason, say
@@ -78,14 +78,15 @@ def show(output: Output = "table") -> None:
     if output == "json":
         typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table(
-        "vendor", "budget", "acting", "reading", "people", "queued", "gate", "by", "reason"
-    )
+    names = ("acting", "reading", "people", "queued")
+    numbers = [Column(name, no_wrap=True, justify="right") for name in names]
+    vendors = Column("vendor", no_wrap=True)
+    table = Table(vendors, "budget", *numbers, "gate", "by", "reason", box=None, pad_edge=False)
     for each in told["vendors"]:
         gate = (gate_in_words(each), each["by"], each["reason"])
         for budget in seen.used[each["vendor"]].budgets:
             split = budget.parts
-            parts = (f"{part:g}" for part in (split.acting, split.reading, split.people))
+            parts = (number(part) for part in (split.acting, split.reading, split.people))
             table.add_row(each["vendor"], budget.in_words(), *parts, str(each["queued"]), *gate)
     Console().print(table)
     tiers = ", ".join(f"{tier} {count}" for tier, count in left.parked.items())

@@ -66,7 +66,10 @@ def metrics(
     question = typed(name, since, until, step, by, is_drawn=plot or png is not None)
     found = _replayed(question) if replay else _asked(question)
     if png is not None:
-        draw(found, png)
+        try:
+            draw(found, png)
+        except OSError as error:
+            raise MetricsError(f"{png} cannot be written: {error.strerror}") from None
     if plot:
         show(found)
     elif output == "json":

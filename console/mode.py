@@ -225,7 +225,8 @@ async def set_each(
 
 
 def _step(answer: Answer) -> str:
-    return f"{answer.scope}: {answer.was.value} -> {answer.mode.value}"
+    was = "not known" if answer.was is None else answer.was.value
+    return f"{answer.scope}: {was} -> {answer.mode.value}"
 
 
 def say(what: str, written: Written, output: str, *, cut_off: str = CUT_OFF) -> None:

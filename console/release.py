@@ -28,7 +28,7 @@ _ENDS = SUCCESSES | {StepEnd.WITHHELD, StepEnd.TRIAGED, StepEnd.FAILED}
 
 
 def everything(bootstrap_servers: str) -> list[Withheld]:
-    """Every withheld step as it stands."""
+    """Every withheld step as it stands, the oldest first."""
     found = []
     with TopicLog(bootstrap_servers, topics.WITHHELD.name) as log:
         for message in log.records():
@@ -36,7 +36,7 @@ def everything(bootstrap_servers: str) -> list[Withheld]:
                 found.append(Withheld.parse(message.value()))
             except UnreadableValue:
                 continue
-    return fold(found)
+    return sorted(fold(found), key=lambda held: held.at)
 
 
 def is_executed(answer: str) -> bool:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from console.bulk import DryRun, Everything, Output, Since, Yes, agreed, meant, moment
 from console.job_runner import NO_ANSWER, Answers
 from console.jobs import ordered, run_now
+from console.lag import duration
 from console.operating import Operator, or_unsure, who, with_operator
 from console.release import FILTER, KIND, everything, is_executed, outgoing, work
 from console.release import release as send
@@ -26,6 +26,8 @@ from pipeline.domain.permit import WithheldReason
 from pipeline.domain.withheld import Filter, chosen, mark, state_at
 from pipeline.settings import load_settings
 
+SHOWN = 10
+"""Characters of an action id in a table; its beginning is enough for every command."""
 STANDS = "What stands open still: ./switchboard withheld list --state withheld"
 
 app = typer.Typer(
@@ -48,7 +50,10 @@ def list_(
     state: Annotated[HeldState | None, typer.Option(help="All by default.")] = None,
     output: Output = "table",
 ) -> None:
-    """Show what was withheld, without its text, and how much for which reason."""
+    """Show what was withheld, oldest first, without its text, and how much for which reason.
+
+    `since` tells how long ago, `for` how much longer it may be released.
+    """
     now = time.time()
     asked = Filter(moment(since or "1d"), reason, mode and mode.value, kind, state)
     found = chosen(everything(load_settings().bootstrap_servers), asked, now=now)
@@ -56,14 +61,21 @@ def list_(
     if output == "json":
         _say({"count": len(found), "reasons": reasons, "items": [_row(e, now) for e in found]})
         return
-    table = Table("id", "ticket", "step", "mode", "reason", "state", "since", "expires")
+    # What is copied from here into another command must never be cut.
+    whole = [Column(name, no_wrap=True) for name in ("id", "step", "mode", "reason", "state")]
+    table = Table(
+        *whole, "since", "for", Column("ticket", overflow="fold"), box=None, pad_edge=False
+    )
     for each in found:
-        expires = "" if each.expires_at is None else _time(each.expires_at)
+        state = state_at(each, now)
+        is_open = state is HeldState.WITHHELD and each.expires_at is not None
         table.add_row(
-            each.action_id, each.conversation_id, each.kind, each.mode, each.reason,
-            state_at(each, now).value, _time(each.at), expires,
+            each.action_id[:SHOWN], each.kind, each.mode, each.reason, state.value,
+            duration(now - each.at), duration((each.expires_at or 0.0) - now) if is_open else "",
+            each.conversation_id,
         )  # fmt: skip
-    Console().print(table)
+    if found:
+        Console().print(table)
     typer.echo(", ".join(f"{name} {count}" for name, count in reasons.most_common()) or "nothing")
 
 
@@ -226,10 +238,6 @@ def _would(verb: str, found: Sequence[Withheld], output: str) -> None:
         return
     told = ", ".join(f"{name} {count}" for name, count in reasons.most_common())
     typer.echo(f"would {verb} {len(found)}{f' ({told})' if told else ''}; add --no-dry-run")
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M:%S")
 
 
 def _say(answer: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import math
 import shlex
@@ -32,6 +33,8 @@ from pipeline.domain.modes import (
     StepTooBig,
     change,
     mode_key,
+    own_mode,
+    own_modes,
 )
 from pipeline.stream.producer import DeliveryError, Sender
 
@@ -56,7 +59,8 @@ class Answer(Written):
 
     scope: str
     mode: Mode
-    was: Mode
+    was: Mode | None
+    """None = not known when it was set, nor after."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,16 @@ class Lever:
                 f"{scope} is at {what.now.value}: raising goes one step at a time, "
                 f"{what.next.value} is next: {set_command(what.next, scope, reason)}",
             )
-        return await self._carry_out(what, scope, patience)
+        if is_known:
+            return await self._carry_out(what, scope, patience, was=what.was)
+        answer = await self._carry_out(what, scope, patience, was=None)
+        return dataclasses.replace(answer, was=self._beside(what.key, scope))
+
+    def _beside(self, key: str, scope: str) -> Mode | None:
+        """A scope's mode without the hold `key`, None = not known."""
+        others = [(other, entry.value) for other, entry in self._control.view.items(MODE_PREFIX)]
+        modes = own_modes(hold for hold in others if hold[0] != key)
+        return own_mode(modes, scope) if self._control.is_fresh else None
 
     async def hold(
         self,
@@ -157,7 +170,8 @@ class Lever:
         was = self.known_at() or Mode.LIVE
         what = Change(mode_key(GLOBAL, self._new_id()), record, (), was)
         try:
-            return Held(what.key, record, await self._carry_out(what, GLOBAL, patience))
+            answer = await self._carry_out(what, GLOBAL, patience, was=what.was)
+            return Held(what.key, record, answer)
         except asyncio.CancelledError:
             if not outlives:
                 with contextlib.suppress(DeliveryError):
@@ -175,7 +189,9 @@ class Lever:
         await self._confirming.tell("released", noted, answer)
         return answer
 
-    async def _carry_out(self, what: Change, scope: str, patience: float) -> Answer:
+    async def _carry_out(
+        self, what: Change, scope: str, patience: float, *, was: Mode | None
+    ) -> Answer:
         began = self._monotonic()
         epoch = await self._follower.put([(what.key, what.put.to_bytes())])
         # Not in one go with the new hold: should the broker take the second half alone, a scope
@@ -183,16 +199,14 @@ class Lever:
         removing = asyncio.create_task(self._remove(what.remove))
         if what.put.mode > what.was:
             epoch = max(epoch, await removing)
-        noted = Noted("mode", "set", what.put, _of_mode(scope, what.put.mode, what.was))
+        noted = Noted("mode", "set", what.put, _of_mode(scope, what.put.mode, was))
         written = await self._confirming.confirmed(noted, epoch, began, patience)
         # Going down the new hold alone decides. Nobody waits for what only tidies up behind it.
         try:
             await removing
         except DeliveryError as error:
             log.warning("old holds stay", extra={"fields": {"code": error.code}})
-        return Answer(
-            written.epoch, written.seconds, written.missing, scope, what.put.mode, what.was
-        )
+        return Answer(written.epoch, written.seconds, written.missing, scope, what.put.mode, was)
 
     async def _remove(self, keys: Iterable[str]) -> int:
         gone = [(key, None) for key in keys]
@@ -264,5 +278,5 @@ def to_open(vendor: str) -> str:
     return f"to open the gate: ./switchboard limits reset {vendor} --reason 'it is well again'"
 
 
-def _of_mode(scope: str, mode: Mode, was: Mode) -> Detail:
-    return {"scope": scope, "mode": mode.value, "was": was.value}
+def _of_mode(scope: str, mode: Mode, was: Mode | None) -> Detail:
+    return {"scope": scope, "mode": mode.value} | ({"was": was.value} if was else {})

@@ -176,7 +176,8 @@ class Invariants:
 
     def _control(self, audit: Audit) -> None:
         """A lower mode binds once all have confirmed it, a higher one from its first moment."""
-        mode, was = audit.detail.get("mode"), audit.detail.get("was")
+        # Only a stop is ever set without knowing what was before.
+        mode, was = audit.detail.get("mode"), audit.detail.get("was", Mode.LIVE.value)
         if audit.detail.get("scope") != GLOBAL or mode not in _MODES or was not in _MODES:
             return
         is_raise = _MODES[str(mode)] > _MODES[str(was)]

@@ -66,9 +66,24 @@ def test_whoever_does_not_know_the_state_may_stop_and_nothing_else() -> None:
         run(topic.lever().set(Mode.SHADOW, reason="x", by="x"))
     assert refused.value.code == "unknown_state"
     assert str(refused.value).endswith("./switchboard mode show")
-    run(topic.lever().set(Mode.STOP, reason="x", by="x"))
+    answer = run(topic.lever().set(Mode.STOP, reason="x", by="x"))
+    assert answer.was is None
+    assert "was" not in topic.broker.audits()[0].detail
     topic.controls.hear()
     assert topic.mode is Mode.STOP
+
+
+def test_who_stops_without_knowing_the_state_tells_afterwards_what_it_was() -> None:
+    now = [0.0]
+    topic = Topic(Controls(monotonic=lambda: now[0]).mode("live"))
+    now[0] = 100.0
+
+    def is_heard_meanwhile(_: list[tuple[str, bytes | None]]) -> bool:
+        topic.controls.hear()
+        return False
+
+    topic.refuse = is_heard_meanwhile
+    assert run(topic.lever().set(Mode.STOP, reason="x", by="x")).was is Mode.LIVE
 
 
 def test_a_hold_that_is_released_gives_back_what_was(topic: Topic) -> None:

@@ -159,6 +159,12 @@ def test_a_call_after_all_had_confirmed_the_stop_is_a_violation() -> None:
     assert raised.did("replied", 30, called_at="?").broken(50).mode_violations == 1
 
 
+def test_a_call_after_a_stop_of_which_it_is_not_told_what_was_before_is_a_violation() -> None:
+    detail = {"mode": "stop", "scope": "global"}
+    told = Told().record("control", "mode_acknowledged", 1, detail=detail)
+    assert told.did("replied", 9, mode="live", called_at=T + 9).broken(50).mode_violations == 1
+
+
 def test_other_scopes_and_other_words_of_the_control_stage_change_nothing() -> None:
     told = Told().mode("mode_acknowledged", 1, "stop", "live", scope="channel=email")
     told.mode("mode_acknowledged", 1, "?", "live").mode("mode_acknowledged", 1, "stop", "?")
