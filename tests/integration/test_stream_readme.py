@@ -27,6 +27,12 @@ def test_the_stage_is_thirty_lines_long() -> None:
     assert len([line for line in body if line.strip()]) <= 30
 
 
+def test_every_test_that_the_readme_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", README.read_text())
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_stage_passes_each_order_once_though_it_is_killed(
     broker: Broker, tmp_path: Path
 ) -> None:
