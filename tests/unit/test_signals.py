@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.alerts import WHOLE, Rule, shipped_rules
+from pipeline.domain.alerts import WHOLE, AlertState, Phase, Rule, shipped_rules, step
 from pipeline.domain.invariants import Broken
 from pipeline.domain.query import Line, answer
 from pipeline.domain.signals import (
@@ -19,7 +19,7 @@ from pipeline.domain.signals import (
     silence,
     values_of,
 )
-from pipeline.domain.tally import Tally
+from pipeline.domain.tally import Tally, bucket
 from pipeline.domain.windows import Window
 
 
@@ -146,3 +146,85 @@ def test_last_week_counts_where_it_says_enough() -> None:
     assert below(0, 5) == 0.0
     assert below(5, 50) == 0.9
     assert below(60, 50) == 0.0
+
+
+# -- the design's own load -----------------------------------------------------------------------
+
+EVERY = 3600 / 211
+"""Seconds between two messages at the load that this is built for."""
+WITHIN = 900
+"""Seconds within which it must be seen."""
+GOOD = Tally(
+    counts={
+        "received|accepted": 1,
+        "decisions_made|model|refund_request|email": 1,
+        "stage_records|act": 1,
+        "vendor_requests|richpanel|2xx": 5,
+        "vendor_requests|openai|2xx": 1,
+    },
+    histograms={
+        "end_to_end_seconds|email": {bucket(5.0): 1},
+        "classification_latency_seconds|model": {bucket(2.0): 1},
+    },
+)
+BAD = {
+    "webhooks_refused": Tally(counts={"ingress_requests|richpanel|unauthorized": 1}),
+    "webhooks_not_persisted": Tally(counts={"ingress_requests|richpanel|unavailable": 1}),
+    "webhooks_unreadable": Tally(counts={"quarantined|broken_json": 1}),
+    "duplicates": Tally(
+        counts={"received|duplicated": 1, "idempotency_duplicates_detected|strong|seen": 1}
+    ),
+    "vendor_throttled": Tally(counts={"vendor_requests|richpanel|429": 2}),
+    "vendor_failing": Tally(counts={"vendor_requests|richpanel|5xx": 5}),
+    "model_failing": Tally(counts={"vendor_requests|openai|5xx": 2}),
+    "model_slow": Tally(histograms={"classification_latency_seconds|model": {bucket(9.5): 1}}),
+    "vendor_timeouts": Tally(counts={"timeout_count|openai": 2}),
+    "routing_slow_p95": Tally(histograms={"end_to_end_seconds|email": {bucket(90.0): 1}}),
+    "routing_slow_p99": Tally(histograms={"end_to_end_seconds|email": {bucket(200.0): 1}}),
+    "worker_errors": Tally(counts={"worker_errors|act|timeout": 1}),
+    "partial_effects": Tally(counts={"actions|reply|triaged": 1}),
+    "plans_half_done": Tally(counts={"actions_partial|email": 1}),
+    "decisions_without_actions": Tally(),
+    "dead_letters": Tally(counts={"dead_lettered|act|poison": 1}),
+    "dead_letters_many": Tally(counts={"dead_lettered|act|poison": 1}),
+}
+"""Rule -> what a message that this happens to leaves in the windows beside `GOOD`."""
+TWIN = "_steadily"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_happens_to_every_second_message_is_seen_at_the_designs_own_load(name: str) -> None:
+    rules = [each for each in shipped_rules() if each.name in {name, name + TWIN}]
+    seen = [state for state in day(rules, BAD[name]) if state.phase is Phase.FIRING]
+    assert seen, f"{name} did not fire"
+
+
+def test_every_rule_over_a_metric_is_tried_at_the_designs_own_load() -> None:
+    over_metrics = {rule.name.removesuffix(TWIN) for rule in shipped_rules() if rule.metric}
+    assert over_metrics == set(BAD)
+
+
+def day(rules: list[Rule], bad: Tally) -> list[AlertState]:
+    """The alerts after `WITHIN` seconds of which every second message is `bad`."""
+    windows: dict[int, Window] = {}
+    for number in range(int(WITHIN / EVERY)):
+        start = int((10_000 + number * EVERY) // 10) * 10
+        window = windows.setdefault(start, Window(start=start))
+        window.add(GOOD)
+        if number % 2:
+            window.add(bad)
+        else:
+            window.count("actions_success|acted|email")
+    states: dict[str, AlertState] = {}
+    for now in range(10_000, 10_000 + WITHIN, 2):
+        past = [window for start, window in windows.items() if start < now]
+        values = {rule.name: asked_of(rule, past, float(now)) for rule in rules}
+        states = step(rules, states, values, now=now)
+    return list(states.values())
+
+
+def asked_of(rule: Rule, windows: list[Window], now: float) -> dict[str, float]:
+    def of(metric: str) -> list[Line]:
+        return answer(windows, question_of(rule, metric, now))
+
+    return measured(rule, of(rule.metric or ""), of(rule.minus) if rule.minus else None)
