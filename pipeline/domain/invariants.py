@@ -21,7 +21,7 @@ OUTCOME_WITHIN = 55.0
 OUTCOME_AT_LAST = 300.0
 """Seconds without a word of an event that waits in line: the critical age (DOMAIN section 1)."""
 OVERTAKEN_BY = 10.0
-"""Seconds by which a later event must have been accepted to count as overtaking: tickets are
+"""Seconds by which a later event must have come into line to count as overtaking: tickets are
 worked on side by side, so near neighbours pass each other every day."""
 DUE_SLACK = 30.0
 """Seconds that parked work may take to come back after its time, jitter included."""
@@ -202,11 +202,11 @@ class Invariants:
         )
 
     def _is_lost(self, mine: _Open, now: float) -> bool:
-        waits = self._waiting.get(mine.conversation or "", mine.accepted_at)
-        silent = now - max(mine.accepted_at, waits)
-        passed = self._passed.get(mine.partition, mine.accepted_at)
-        is_overtaken = passed - mine.accepted_at > OVERTAKEN_BY
-        return silent > (OUTCOME_WITHIN if is_overtaken else OUTCOME_AT_LAST)
+        # Parked work that comes back stands at the end of the line: who passed it meanwhile did not
+        # overtake it.
+        in_line = max(mine.accepted_at, self._waiting.get(mine.conversation or "", 0.0))
+        is_overtaken = self._passed.get(mine.partition, 0.0) - in_line > OVERTAKEN_BY
+        return now - in_line > (OUTCOME_WITHIN if is_overtaken else OUTCOME_AT_LAST)
 
 
 _MODES = {mode.value: mode for mode in Mode}

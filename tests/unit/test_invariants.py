@@ -77,12 +77,21 @@ def test_an_outcome_at_any_stage_ends_an_event_and_its_order_does_not_matter() -
 
 def test_parked_work_is_waited_for_and_so_is_what_waits_behind_it() -> None:
     told = Told().accepted(0).parked(1, 600).accepted(15, "i2").ended(16, "i2")
-    assert told.broken(600).without_outcome == 0
-    assert told.broken(700).without_outcome == 1
-    assert told.parked(610, 30.0).broken(700).without_outcome == 0
-    assert told.parked(620, None).broken(999).without_outcome == 1
+    assert told.broken(930).without_outcome == 0
+    assert told.broken(932).without_outcome == 1
+    assert told.parked(610, 60.0).broken(932).without_outcome == 0
+    assert told.parked(620, None).broken(1001).without_outcome == 1
     # Of an event that was never seen accepted nothing is known.
     assert Told().parked(1, 600, id_="i9").broken(5000).without_outcome == 0
+
+
+def test_work_that_was_parked_is_overtaken_by_who_came_after_it_was_back_in_line() -> None:
+    told = Told().accepted(0).parked(1, 600)
+    told.accepted(620, "i2").ended(621, "i2")
+    assert told.broken(700).without_outcome == 0
+    told.accepted(645, "i3").ended(646, "i3")
+    assert told.broken(680).without_outcome == 0
+    assert told.broken(690).without_outcome == 1
 
 
 def test_a_reply_that_stays_unknown_is_told_of() -> None:
