@@ -41,4 +41,5 @@ def make_gate(
         gate.follow(0.0 if record is None else record.closed_until)
 
     stage.control.view.on_change(key, heard)
+    stage.control.lines.append(lambda: gate.waiting)
     return gate

@@ -13,7 +13,7 @@ from agents.status import Answer, Route, json_answer
 from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.control_metrics import ControlCollector
-from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, positions, queues
+from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, lines, positions, queues
 from pipeline.settings import Settings
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.broker_clock import BrokerClock
@@ -84,6 +84,7 @@ def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
     control = stage.control
     watch = LagWatch(
         read=lambda: positions(control.processes(), control.view.broker_time),
+        in_line=lambda: lines(control.processes(), control.view.broker_time),
         now=BrokerClock(control.view, monotonic=time.monotonic),
     )
     telemetry.REGISTRY.register(LagCollector(telemetry.PREFIX, watch))

@@ -38,6 +38,7 @@ WORDS = {
     "idle": "held, and not read: restart its worker",
     "looping": "workers restart at offset {committed} without progress: see their log",
     "rewound": "its commit went back: events are worked on again",
+    "vendor": "its calls wait for a vendor, a restart does not help: ./switchboard limits show",
     "slow": "falls behind: more workers, or ./switchboard limits show",
 }
 """Cause -> what a person does about it."""

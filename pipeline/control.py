@@ -75,6 +75,8 @@ class Control:
         """What the signs of life tell of this process, see `ProcessRecord`."""
         self.read: Callable[[], dict[int, int]] = dict
         self.budgets: dict[str, float] = {}
+        self.lines: list[Callable[[], int]] = []
+        """How many calls wait at each gate of this process."""
         view.on_change("", self._applied)
 
     def _applied(self, update: Update) -> None:
@@ -260,6 +262,7 @@ def follow(
             url=control.url,
             read=control.read(),
             budgets=control.budgets,
+            in_line=sum(line() for line in control.lines),
         ).to_bytes()
 
     follower = Follower(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class LagWatch:
 
     Args:
         read: (stage, partition) -> the next offset that its worker reads, as it says itself.
+        in_line: (stage, partition) whose worker says that its calls wait for a vendor.
         now: unix seconds by the broker's clock, or a clock close to it.
     """
 
@@ -46,8 +47,10 @@ class LagWatch:
         *,
         read: Callable[[], Mapping[tuple[str, int], int]],
         now: Callable[[], float],
+        in_line: Callable[[], Collection[tuple[str, int]]] = tuple,
     ) -> None:
         self._read = read
+        self._in_line = in_line
         self._now = now
         self._samples: dict[Place, tuple[Sample, ...]] = {}
         self.looked_at = 0.0
@@ -57,14 +60,13 @@ class LagWatch:
 
     def take(self, standings: Sequence[Standing]) -> Sequence[Lag]:
         """Takes one more look, see `Groups.look`; `lags` afterwards."""
-        at, read = self._now(), self._read()
+        at, read, in_line = self._now(), self._read(), self._in_line()
         samples = {}
         for each in standings:
             place = Place(each.group, each.topic, each.partition)
-            stage = each.group.removeprefix(topics.GROUP_PREFIX)
-            samples[place] = remember(
-                self._samples.get(place, ()), _sample(each, at, read.get((stage, each.partition)))
-            )
+            mine = each.group.removeprefix(topics.GROUP_PREFIX), each.partition
+            sample = _sample(each, at, read.get(mine), in_line=mine in in_line)
+            samples[place] = remember(self._samples.get(place, ()), sample)
         self._samples = samples
         self.lags = sorted((judge(place, each) for place, each in samples.items()), key=worst_first)
         self.looked_at = at
@@ -76,7 +78,7 @@ class LagWatch:
         return self.lags if self._now() - self.looked_at <= STALE_AFTER else ()
 
 
-def _sample(standing: Standing, at: float, read: int | None) -> Sample:
+def _sample(standing: Standing, at: float, read: int | None, *, in_line: bool) -> Sample:
     return Sample(
         at=at,
         committed=standing.committed,
@@ -85,6 +87,7 @@ def _sample(standing: Standing, at: float, read: int | None) -> Sample:
         members=standing.members,
         waiting_since=standing.waiting_since,
         read=read,
+        in_line=in_line,
     )
 
 
@@ -96,6 +99,16 @@ def positions(heard: Sequence[Heard], now: float) -> dict[tuple[str, int], int]:
         for each in sorted(heard, key=lambda one: one.at)
         if each.is_live(now)
         for partition, offset in each.record.read.items()
+    }
+
+
+def lines(heard: Sequence[Heard], now: float) -> set[tuple[str, int]]:
+    """The (stage, partition) whose live worker has calls that wait for a vendor."""
+    return {
+        (each.record.name.partition("-")[0], partition)
+        for each in heard
+        if each.is_live(now) and each.record.in_line
+        for partition in each.record.read
     }
 
 

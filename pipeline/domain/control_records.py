@@ -66,6 +66,8 @@ class ProcessRecord(Message):
     """Partition of its source -> the next offset that it will hand out."""
     budgets: dict[str, float] = Field(default_factory=dict)
     """Setting -> value of each vendor's budget that it works by, where it calls vendors."""
+    in_line: int = 0
+    """Calls that wait for their turn at a vendor's gate: for budget, or for it to open."""
 
 
 @dataclass(frozen=True)

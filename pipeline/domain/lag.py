@@ -6,7 +6,8 @@ what waits for it grows, needs none. Judged per group, topic and partition, in t
 REWIND  the committed offset went back within `KEEP`: events are worked on again.
 STALL   looping: `LOOPS` owners held the partition in turn and none moved the commit.
 STOP    records wait and nobody holds the partition.
-STALL   somebody holds it and the commit has not moved for `WINDOW`, while the head waited all along.
+STALL   somebody holds it and the commit has not moved for `WINDOW`, while the head waited all along;
+        for `IN_LINE` where its owner's calls wait for a vendor, which is WARN until then.
 WARN    the commit moves, but the lag was never zero in `WINDOW` and does not become less.
 OK      everything else, such as nothing waiting, or waiting for less than `GRACE`.
 
@@ -32,6 +33,9 @@ KEEP = 60.0
 """Seconds that samples are kept: three restarts fit in, each at least a session timeout of 10 s."""
 WINDOW = 30.0
 """Seconds without progress that are a stall: a handler has as much (RELIABILITY R7)."""
+IN_LINE = 300.0
+"""Seconds without progress that are a stall though the owner's calls wait for a vendor's budget. At
+the helpdesk's budget of 34 in 30 s, 16 plans of 6 requests each end after 85 s, and none before."""
 GRACE = 10.0
 """Seconds that a partition may be without owner, and a record may wait, with nothing wrong: the
 session timeout, within which a crashed worker is replaced."""
@@ -70,6 +74,8 @@ class Cause(StrEnum):
     """Owners come and go at the same record."""
     REWOUND = "rewound"
     SLOW = "slow"
+    VENDOR = "vendor"
+    """The owner's calls wait for a vendor's budget, or for its gate to open."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -99,6 +105,8 @@ class Sample:
     time, or its due time when it is parked, which may be to come. None = no record is there."""
     read: int | None = None
     """The next offset that the owner will read, as it says itself; None where it does not."""
+    in_line: bool = False
+    """Whether calls of the owner wait for their turn at a vendor's gate, as it says itself."""
 
     @property
     def lag(self) -> int:
@@ -135,8 +143,13 @@ class Lag:
 
 
 def remember(samples: Sequence[Sample], sample: Sample) -> tuple[Sample, ...]:
-    """`samples` with one more; those older than `KEEP` leave."""
-    return (*(each for each in samples if sample.at - each.at <= KEEP), sample)
+    """`samples` with one more; those older than `KEEP` leave, but for the first at this commit."""
+    stood = takewhile(lambda each: each.committed == sample.committed, reversed(samples))
+    first = len(samples) - sum(1 for _ in stood)
+    return (
+        *(each for at, each in enumerate(samples) if sample.at - each.at <= KEEP or at == first),
+        sample,
+    )
 
 
 def judge(place: Place, samples: Sequence[Sample]) -> Lag:
@@ -182,6 +195,8 @@ def _state(samples: Sequence[Sample]) -> tuple[State, Cause]:
 def _with_owner(samples: Sequence[Sample]) -> tuple[State, Cause]:
     last = samples[-1]
     if _stands(samples):
+        if _is_in_line(samples):
+            return State.WARN, Cause.VENDOR
         is_in_hand = last.read is not None and last.read > last.committed
         return State.STALL, Cause.STUCK if is_in_hand else Cause.IDLE
     if _falls_behind(samples):
@@ -215,6 +230,14 @@ def _stands(samples: Sequence[Sample]) -> bool:
         and last.age >= WINDOW
         and all(each.committed == last.committed for each in _window(samples))
     )
+
+
+def _is_in_line(samples: Sequence[Sample]) -> bool:
+    """Whether the owner waits for a vendor, and not for too long."""
+    last = samples[-1]
+    first = next(each for each in samples if each.committed == last.committed)
+    is_early = last.at - first.at < IN_LINE
+    return is_early and any(each.in_line for each in _window(samples))
 
 
 def _falls_behind(samples: Sequence[Sample]) -> bool:

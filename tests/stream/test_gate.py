@@ -265,6 +265,8 @@ def test_a_429_does_not_cut_an_operators_longer_closing_short() -> None:
     )
     settings: Any = SimpleNamespace(instance="0", partitions=1)
     gate = make_gate("v", TokenBucket(rate=1, burst=3), settings, stage)
+    gate.waiting = 2
+    assert [line() for line in controls.control.lines] == [2]
     controls.gate("v", 2_000.0)
     asyncio.run(told(gate, 1_000.0))
     assert not put

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.domain.lag import (
     GRACE,
+    IN_LINE,
     KEEP,
     WINDOW,
     Cause,
@@ -92,6 +93,24 @@ def test_a_commit_that_does_not_move_while_its_owner_reads_on_is_stuck() -> None
 def test_an_owner_that_has_not_read_what_waits_is_idle(read: int | None) -> None:
     seen = [replace(each, read=read) for each in samples(STILL, 60)]
     assert verdict(seen) == (State.STALL, Cause.IDLE)
+
+
+def test_an_owner_whose_calls_wait_for_a_vendor_is_no_stall_until_that_takes_too_long() -> None:
+    seen: tuple[Sample, ...] = ()
+    for number in range(int(IN_LINE / STEP) + 1):
+        # Between two bursts of the budget nobody waits for a moment.
+        sample = replace(samples([50], 60)[0], at=NOW + STEP * number, in_line=number % 3 == 0)
+        seen = remember(seen, sample)
+        if WINDOW <= STEP * number < IN_LINE:
+            assert verdict(list(seen)) == (State.WARN, Cause.VENDOR)
+    assert verdict(list(seen)) == (State.STALL, Cause.STUCK)
+    moved = remember(seen, replace(seen[-1], at=seen[-1].at + STEP, committed=51))
+    assert verdict(list(moved)) == (State.WARN, Cause.SLOW)
+
+
+def test_an_owner_whose_calls_wait_no_more_is_stuck() -> None:
+    seen = samples(STILL, 60)
+    assert verdict([replace(seen[0], in_line=True), *seen]) == (State.STALL, Cause.STUCK)
 
 
 def test_a_head_that_came_a_moment_ago_is_no_stall_though_the_commit_stood_for_hours() -> None:

@@ -13,7 +13,17 @@ from console import lag as command
 from pipeline import topics
 from pipeline.control_metrics import ControlCollector
 from pipeline.domain.control_records import Heard, ProcessRecord
-from pipeline.lag import LOOK, STALE_AFTER, LagCollector, LagWatch, Queue, as_row, positions, queues
+from pipeline.lag import (
+    LOOK,
+    STALE_AFTER,
+    LagCollector,
+    LagWatch,
+    Queue,
+    as_row,
+    lines,
+    positions,
+    queues,
+)
 from pipeline.stream.groups import Standing
 from tests.stream.controls import Controls
 
@@ -97,6 +107,19 @@ def test_positions_are_those_of_the_living() -> None:
     signs = [heard("act-0", {0: 5}, 100.0), heard("act-1", {1: 6}, 100.0)]
     dead = heard("dedup-0", {0: 9}, 90.0)
     assert positions([*signs, dead], 101.0) == {("act", 0): 5, ("act", 1): 6}
+
+
+def test_who_waits_for_a_vendor_is_told_by_the_living_and_shown_as_such() -> None:
+    record = ProcessRecord(name="dedup-0", confirmed=0, silent_after=4.5, read={0: 5}, in_line=3)
+    signs = [Heard(record, 100.0), heard("act-0", {1: 6}, 100.0)]
+    assert lines(signs, 101.0) == {("dedup", 0)}
+    assert lines(signs, 110.0) == set()
+    clock = Clock()
+    watch = LagWatch(read=dict, in_line=lambda: lines(signs, 101.0), now=clock)
+    for _ in range(12):
+        clock.now += LOOK
+        lags = watch.take([standing(5, 8, waits=900.0)])
+    assert (lags[0].state, lags[0].cause) == ("WARN", "vendor")
 
 
 def test_a_sign_of_life_of_an_older_version_tells_no_position() -> None:
