@@ -11,8 +11,11 @@ from agents.windows_peers import PATH, Found, Windows
 from pipeline.domain.metrics import CATALOGUE, named
 from pipeline.domain.query import QUANTILES, QueryError, Question, ask, told
 from pipeline.domain.tally import Tally, quantile
+from tables.windows import KEPT
 
 DEFAULT_RANGE = 3600
+ON_THE_WAY = 60.0
+"""Seconds that a question about the last 7 days may take to come here."""
 EVERYTHING = tuple(sorted({name for metric in CATALOGUE.values() for name in metric.stored}))
 
 
@@ -22,11 +25,11 @@ def routes(windows: Windows, *, now: Callable[[], float]) -> dict[str, Route]:
     Query: `metric`, `from` and `to` in unix seconds (the last hour when absent), `step` in
     seconds (absent = one point for the whole range), `by` label names with commas. Without a
     `metric` the answer holds the counts of every series over the whole range. `complete` is false
-    while some worker's partitions, `missing`, are nowhere to be had.
+    while some worker's partitions, `missing`, are nowhere to be had. What is kept no more is refused.
     """
 
     async def respond(query: Mapping[str, str]) -> Answer:
-        question = asked({"metric": "received", **query}, now())
+        question = asked({"metric": "received", **query}, now(), kept=KEPT + ON_THE_WAY)
         if "metric" in query:
             found = await windows.find(question)
             return json_answer(200, told(question, found.lines(question), found.missing))
@@ -41,14 +44,16 @@ def routes(windows: Windows, *, now: Callable[[], float]) -> dict[str, Route]:
     return {"/windows": respond, PATH: part}
 
 
-def asked(query: Mapping[str, str], now: float) -> Question:
-    """The question of a query string that names a metric.
+def asked(query: Mapping[str, str], now: float, *, kept: float = math.inf) -> Question:
+    """The question of a query string that names a metric, about the last `kept` seconds.
 
     Raises:
         QueryError: it cannot be asked; the text says what can.
     """
     end = _number(query, "to", now + 1)
     begin = _number(query, "from", end - DEFAULT_RANGE)
+    if 0 <= begin < now - kept:
+        raise QueryError("windows are kept for 7 days: add --replay, which counts the audit trail")
     step = _number(query, "step", 0)
     if step != int(step):
         raise QueryError("step must be whole seconds")

@@ -19,8 +19,10 @@ from pipeline.stream.table import DurableTable
 from pipeline.stream.windowed import WindowedTable
 
 NAME = "windows"
-RETENTION = 7 * 24 * 3600.0
-"""Seconds after a window's last record; older ranges come from replaying the audit."""
+KEPT = 7 * 24 * 3600.0
+"""Seconds back that can be asked for; older ranges come from replaying the audit."""
+RETENTION = KEPT
+"""Seconds after a window's last record."""
 
 GATHER = 0.25
 """Seconds. Windows are read by people; a changelog record per audit record would cost more than the

@@ -17,6 +17,8 @@ from pipeline.domain.query import ask
 from tables.windows import WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
 
+WEEK_AGO = 1_700_000_030 - 7 * 86_400
+
 
 def recorded(offset: int, seconds: int) -> FakeRecord:
     audit = Audit(
@@ -72,10 +74,12 @@ def test_windows_follow_broker_time_and_answer_a_range(
         for strange, says in (
             ({"metric": "outcome"}, "there are: actions"), ({"from": "yesterday"}, "must be seconds"),
             ({"to": "inf"}, "must be seconds"), ({"to": "nan"}, "must be seconds"),
-            ({"step": "1.5"}, "whole seconds"), ({"from": "5", "to": "4"}, "from before to"),
+            ({"step": "1.5"}, "whole seconds"), ({"from": "1700000020", "to": "1700000010"}, "from before to"),
+            ({"from": "0"}, "add --replay"), ({"from": str(WEEK_AGO - 70)}, "add --replay"),
         ):  # fmt: skip
             with pytest.raises(ValueError, match=says):
                 await answer("/windows", strange)
+        assert (await answer("/windows", {"from": str(WEEK_AGO)}))["counts"]
         with pytest.raises(ValueError, match="partitions is missing"):
             await answer(PATH, {"metric": "received"})
         await stage.table.close()
