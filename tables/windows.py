@@ -21,8 +21,8 @@ from pipeline.stream.windowed import WindowedTable
 NAME = "windows"
 KEPT = 7 * 24 * 3600.0
 """Seconds back that can be asked for; older ranges come from replaying the audit."""
-RETENTION = KEPT
-"""Seconds after a window's last record."""
+RETENTION = KEPT + 2 * 3600.0
+"""Seconds after a window's last record: what is asked about last week reaches a little further back."""
 
 GATHER = 0.25
 """Seconds. Windows are read by people; a changelog record per audit record would cost more than the

@@ -13,10 +13,10 @@ from agents.observe import fold_batch
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import Audit, Outcome
-from pipeline.domain.query import STEPS, answer, ask
+from pipeline.domain.query import STEPS, WIDTH, answer, ask
+from pipeline.domain.signals import LAST_WEEK, LOOK_BACK
 from pipeline.domain.windows import Window, fold, window_start
-from pipeline.stream.producer import Changes, Outgoing
-from tables.windows import WindowsTable
+from tables.windows import RETENTION, WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 BEGIN = 1_700_000_000
@@ -174,3 +174,7 @@ def test_a_worker_keeps_nothing_of_an_event_once_it_is_counted(
         await stage.table.close()
 
     asyncio.run(scenario())
+
+
+def test_last_weeks_windows_are_kept_until_nobody_holds_this_week_against_them_any_more() -> None:
+    assert RETENTION > LAST_WEEK + LOOK_BACK + WIDTH
