@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from console.cli import app
+from console.runbook import sections
 from tests.deployed import DASHBOARDS, GRAFANA, dashboard, metrics_in, panels, rules
 from tests.test_docs import METRICS
 
@@ -31,11 +32,13 @@ def test_a_rule_asks_for_series_that_exist(rule: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_has_a_severity_a_summary_and_a_lever_that_is_a_command(
+def test_an_alert_has_a_severity_a_summary_its_section_and_a_lever_that_is_a_command(
     alert: dict[str, dict[str, str]],
 ) -> None:
     assert alert["labels"]["severity"] in {"SEV0", "SEV1", "SEV2"}
     assert alert["annotations"]["summary"]
+    file, _, section = alert["annotations"]["runbook_url"].partition("#")
+    assert (file, section in sections()) == ("RUNBOOK.md", True)
     program, verb, *_ = shlex.split(alert["annotations"]["lever"])
     assert program == "./switchboard"
     assert verb in VERBS
