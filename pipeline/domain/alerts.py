@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.domain.events import Message, first_problem
 from pipeline.domain.modes import Mode
@@ -55,8 +55,8 @@ class Rule(BaseModel):
     """Of the windows (`pipeline.domain.metrics`), over the last `over` seconds."""
     point: str = "value"
     """Which number of the metric's answer: value, count, p50, p95 or p99."""
-    where: dict[str, str] = Field(default_factory=dict)
-    """Label -> value: only these series of a counter."""
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Label -> its values: only these series of a counter. The file may name one value alone."""
     minus: str | None = None
     """Another counter that is taken off: what was decided and not done."""
     by: str | None = None
@@ -75,6 +75,11 @@ class Rule(BaseModel):
     """The first lever, as a command."""
     pull: Mode | None = None
     """SEV0 alone: how far the mode is lowered at once."""
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _lists(cls, where: Mapping[str, object]) -> dict[str, object]:
+        return {label: (one,) if isinstance(one, str) else one for label, one in where.items()}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -106,7 +106,7 @@ def measured(
     found: dict[str, float] = {}
     counts: dict[str, int] = {}
     for line, sign in [*((each, 1) for each in lines), *((each, -1) for each in minus or ())]:
-        if any(line.labels.get(label) != value for label, value in rule.where.items()):
+        if any(line.labels.get(label) not in values for label, values in rule.where.items()):
             continue
         group = line.labels[rule.by] if rule.by else WHOLE
         for point in line.points:

@@ -47,6 +47,12 @@ def test_a_counter_is_filtered_grouped_and_added_up() -> None:
     assert measured(whole, *lines(whole, counts)) == {WHOLE: 4}
 
 
+def test_a_rule_may_look_at_several_values_of_a_label() -> None:
+    asked = rule(metric="actions", where={"outcome": ["triaged", "failed"], "action": "reply"})
+    counts = {"actions|reply|triaged": 3, "actions|reply|failed": 2, "actions|reply|replied": 9}
+    assert measured(asked, lines(asked, {**counts, "actions|route|failed": 1})) == {WHOLE: 5}
+
+
 def test_a_share_of_too_few_says_nothing() -> None:
     asked = rule(metric="vendor_429_rate", by="vendor", least=5)
     few = {"vendor_requests|richpanel|429": 2, "vendor_requests|richpanel|2xx": 2}
@@ -170,6 +176,10 @@ GOOD = Tally(
 BAD = {
     "webhooks_refused": Tally(counts={"ingress_requests|richpanel|unauthorized": 1}),
     "webhooks_not_persisted": Tally(counts={"ingress_requests|richpanel|unavailable": 1}),
+    "webhooks_throttled": Tally(counts={"ingress_requests|richpanel|throttled": 1}),
+    "webhooks_malformed": Tally(
+        counts={f"ingress_requests|richpanel|{each}": 1 for each in ("empty", "too_slow")}
+    ),
     "webhooks_unreadable": Tally(counts={"quarantined|broken_json": 1}),
     "duplicates": Tally(
         counts={"received|duplicated": 1, "idempotency_duplicates_detected|strong|seen": 1}
@@ -181,6 +191,7 @@ BAD = {
     "vendor_timeouts": Tally(counts={"timeout_count|openai": 2}),
     "routing_slow_p95": Tally(histograms={"end_to_end_seconds|email": {bucket(90.0): 1}}),
     "routing_slow_p99": Tally(histograms={"end_to_end_seconds|email": {bucket(200.0): 1}}),
+    "replies_above_messages": Tally(counts={"auto_reply_sent|order_status|email": 3}),
     "worker_errors": Tally(counts={"worker_errors|act|timeout": 1}),
     "partial_effects": Tally(counts={"actions|reply|triaged": 1}),
     "plans_half_done": Tally(counts={"actions_partial|email": 1}),
