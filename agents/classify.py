@@ -55,10 +55,11 @@ class Classification:
             await self.letters.bury(record, error.reason)
             return
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
+        is_repeated = decision is not None
         if decision is None:
             decision = await self._decide(ticket, assignment)
             await self._decisions.keep(assignment.partition, ticket.event_id, decision)
-        await self._forward(record, ticket, decision, started)
+        await self._forward(record, ticket, decision, started, is_repeated=is_repeated)
 
     async def _decide(self, ticket: AcceptedTicket, assignment: Assignment) -> Decision:
         if self._reading is None or not is_bare(ticket):
@@ -91,9 +92,16 @@ class Classification:
         return classify(ticket, opinion, failure, prefix=self._prefix)
 
     async def _forward(
-        self, record: Record, ticket: AcceptedTicket, decision: Decision, started: float
+        self,
+        record: Record,
+        ticket: AcceptedTicket,
+        decision: Decision,
+        started: float,
+        *,
+        is_repeated: bool,
     ) -> None:
         at = self._now()
+        repeated = {"repeated": True} if is_repeated else {}
         request = outgoing(
             topics.REQUESTED,
             plan(ticket, decision),
@@ -108,7 +116,7 @@ class Classification:
             ingress_id=ticket.ingress_id,
             event_id=ticket.event_id,
             conversation_hash=conversation_hash(ticket.tenant, ticket.conversation_id),
-            detail={**_detail(decision, at - started), "channel": ticket.channel},
+            detail={**_detail(decision, at - started), "channel": ticket.channel, **repeated},
             received_at=ticket.received_at,
             at=at,
         )

@@ -119,7 +119,7 @@ def records_of(
     def audit(
         what: str,
         ticket_id: str | None = None,
-        detail: Mapping[str, str] = {},
+        detail: Mapping[str, str | bool] = {},
         **rest: Any,
     ) -> list[Outgoing]:
         hashed = None if ticket_id is None else conversation_hash(tenant, ticket_id)
@@ -135,17 +135,21 @@ def records_of(
         )
         return audited([entry], record)
 
+    is_marked = isinstance(verdict, Accept | Ignore) and verdict.seen is None
+    repeated: Mapping[str, str | bool] = {"repeated": True} if is_marked else {}
     match verdict:
         case Accept(ticket=ticket):
             key = ticket.conversation_id.encode()
             passed = outgoing(
                 topics.ACCEPTED, ticket, key=key, cause=record, id_=ticket.event_id, at=at
             )
-            return [passed, *audit("accepted", ticket.conversation_id, event_id=ticket.event_id)]
+            said = audit("accepted", ticket.conversation_id, repeated, event_id=ticket.event_id)
+            return [passed, *said]
         case Ignore(event_id=event_id, ticket_id=ticket_id, reason=reason):
             return audit(
-                "ignored", ticket_id, event_id=event_id, reason=reason, outcome=Outcome.IGNORED
-            )
+                "ignored", ticket_id, repeated,
+                event_id=event_id, reason=reason, outcome=Outcome.IGNORED,
+            )  # fmt: skip
         case Duplicate():
             strength = "weak" if verdict.is_weak else "strong"
             return audit(

@@ -110,7 +110,14 @@ def _clean(series: str, kind: Kind) -> str | None:
 
 
 def samples_of(audit: Audit) -> Iterator[Sample]:
-    """What one audit record says of the metrics."""
+    """What one audit record says of the metrics.
+
+    A record that is `repeated` tells of work that was done before its stage died: it counts as work
+    of the stage and as nothing else.
+    """
+    if audit.detail.get("repeated"):
+        yield from _finished(audit)
+        return
     if audit.stage == "dedup":
         yield from _dedup(audit)
     elif audit.what == "classified":

@@ -67,6 +67,7 @@ def test_the_first_decision_is_stored_and_reused_on_redelivery(
     assert first == second
     assert first.decision.intent == "refund_request"
     assert model.asked == 1
+    assert ["repeated" in audit.detail for audit in memory_broker.audits()] == [False, True]
 
 
 def test_a_decision_is_durable_before_it_is_forwarded(

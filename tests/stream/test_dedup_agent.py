@@ -103,6 +103,7 @@ def test_a_redelivery_after_a_crash_passes_again_with_the_same_id(
     passed = [AcceptedTicket.parse(each.value) for each in memory_broker.on(topics.ACCEPTED.name)]
     assert len(passed) == 2
     assert passed[0] == passed[1]
+    assert ["repeated" in audit.detail for audit in memory_broker.audits()] == [False, True]
 
 
 def test_every_record_tells_how_long_the_stage_took(

@@ -66,6 +66,15 @@ def test_a_record_counts_for_its_series(record: Audit, series: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("what", "stage"), [("accepted", "dedup"), ("ignored", "dedup"), ("classified", "classify")]
+)
+def test_work_that_is_repeated_counts_as_work_alone(what: str, stage: str) -> None:
+    outcome = Outcome.IGNORED if what == "ignored" else None
+    again = audit(what, stage, outcome=outcome, detail={"repeated": True, "path": "rules"})
+    assert counts(again) == {f"stage_records|{stage}": 1}
+
+
+@pytest.mark.parametrize(
     "record",
     [audit("mode_set", "control", reason="wrong words"), audit("seen", "dedup"), audit("tried")],
 )
