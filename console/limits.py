@@ -81,7 +81,16 @@ def show(output: Output = "table") -> None:
     names = ("acting", "reading", "people", "queued")
     numbers = [Column(name, no_wrap=True, justify="right") for name in names]
     vendors = Column("vendor", no_wrap=True)
-    table = Table(vendors, "budget", *numbers, "gate", "by", "reason", box=None, pad_edge=False)
+    table = Table(
+        vendors,
+        Column("budget", overflow="fold"),
+        *numbers,
+        "gate",
+        "by",
+        "reason",
+        box=None,
+        pad_edge=False,
+    )
     for each in told["vendors"]:
         gate = (gate_in_words(each), each["by"], each["reason"])
         for budget in seen.used[each["vendor"]].budgets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -91,8 +92,9 @@ def show(
     if output == "json":
         _say(row)
         return
-    for name, value in row.items():
-        typer.echo(f"{name:<16} {value}" if name != "rendered" else f"\n{value or ''}")
+    clock = {name: _clock(row[name]) for name in ("at", "expires_at")}
+    for name, value in (row | clock).items():
+        typer.echo(f"{name:<16} {value or ''}" if name != "rendered" else f"\n{value or ''}")
 
 
 @app.command()
@@ -229,6 +231,10 @@ def _row(each: Withheld, now: float) -> dict[str, Any]:
         "at": each.at,
         "expires_at": each.expires_at,
     }
+
+
+def _clock(at: float | None) -> str:
+    return "" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _would(verb: str, found: Sequence[Withheld], output: str) -> None:
