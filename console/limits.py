@@ -110,7 +110,7 @@ def show(output: Output = "table") -> None:
 @app.command("close-until")
 def close_until(
     vendor: Which,
-    until: Until,
+    until: Annotated[str, typer.Argument(help="A time like 2026-05-04T10:00, or +90s, +10m, +2h.")],
     reason: Reason,
     output: Output = "table",
     patience: Patience = PATIENCE,

@@ -50,7 +50,7 @@ def test_a_counter_is_filtered_grouped_and_added_up() -> None:
 def test_a_rule_may_look_at_several_values_of_a_label() -> None:
     asked = rule(metric="actions", where={"outcome": ["triaged", "failed"], "action": "reply"})
     counts = {"actions|reply|triaged": 3, "actions|reply|failed": 2, "actions|reply|replied": 9}
-    assert measured(asked, lines(asked, {**counts, "actions|route|failed": 1})) == {WHOLE: 5}
+    assert measured(asked, *lines(asked, {**counts, "actions|route|failed": 1})) == {WHOLE: 5}
 
 
 def test_a_share_of_too_few_says_nothing() -> None:
@@ -235,7 +235,4 @@ def day(rules: list[Rule], bad: Tally) -> list[AlertState]:
 
 
 def asked_of(rule: Rule, windows: list[Window], now: float) -> dict[str, float]:
-    def of(metric: str) -> list[Line]:
-        return answer(windows, question_of(rule, metric, now))
-
-    return measured(rule, of(rule.metric or ""), of(rule.minus) if rule.minus else None)
+    return measured(rule, *(answer(windows, each) for each in questions_of(rule, now)))
