@@ -118,6 +118,8 @@ def _model(settings: Settings, stage: Stage) -> GatedClassifier:
         gate,
         WindowBucket(limit=settings.openai_tokens * settings.our_share, window=MINUTE),
         AdaptiveLimit(most=settings.classify_concurrency),
+        control=stage.control,
+        tenant=settings.tenant,
         within=within / 2,
         monotonic=time.monotonic,
     )

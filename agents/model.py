@@ -1,6 +1,6 @@
-"""The model behind its gate, its budget and a concurrency that follows what it can take.
+"""The model behind the mode, its gate, its budget and a concurrency that follows what it can take.
 
-Classification never waits for a vendor: what does not get a turn at once is decided by the rules.
+Classification never waits for it: what does not get a turn at once is decided by the rules.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from contextlib import asynccontextmanager
 
 from agents.gate import Gate
 from agents.patience import Later, Patience
+from agents.permits import until_fresh
 from pipeline import telemetry
+from pipeline.control import Control
 from pipeline.domain.concurrency import AdaptiveLimit
+from pipeline.domain.modes import Mode, Subject
 from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import Classifier, ModelAnswer, RateLimited, Transient, VendorError
 
@@ -30,6 +33,8 @@ class GatedClassifier:
             what they use, and the next ones wait until that has gone. This process's part of it
             is its part of the gate's requests.
         limit: how many calls may be in hand.
+        control: the modes; `stop` calls nobody.
+        tenant: whose messages they are.
         within: seconds to wait for a turn.
         monotonic: seconds.
     """
@@ -41,6 +46,8 @@ class GatedClassifier:
         tokens: WindowBucket,
         limit: AdaptiveLimit,
         *,
+        control: Control,
+        tenant: str,
         within: float,
         monotonic: Callable[[], float],
     ) -> None:
@@ -49,6 +56,8 @@ class GatedClassifier:
         self._tokens = tokens
         self._share = 1.0
         self._limit = limit
+        self._control = control
+        self._tenant = tenant
         self._within = within
         self._monotonic = monotonic
         self._in_hand = 0
@@ -58,9 +67,10 @@ class GatedClassifier:
         """One intent of the taxonomy.
 
         Raises:
-            VendorError: of `inner`; or `Transient` with ``gate_closed``, ``over_budget`` or
-                ``busy``, and nothing was asked.
+            VendorError: of `inner`; or `Transient` with ``gate_closed``, ``over_budget``, ``busy``
+                or ``mode``, and nothing was asked.
         """
+        await until_fresh(lambda: self._control.is_fresh, asyncio.sleep)
         if self._is_overdrawn():
             raise Transient("over_budget")
         async with self._place():
@@ -79,6 +89,10 @@ class GatedClassifier:
         return self._tokens.take(self._monotonic(), 0) > 0
 
     async def _asked(self, text: str, channel: str) -> ModelAnswer:
+        # Not held against the wire: a lowered mode is confirmed within a second, however long the
+        # model thinks, and nothing goes to a customer from here.
+        if self._control.effective(Subject(self._tenant, channel)) is Mode.STOP:
+            raise Transient("mode")
         try:
             answer = await self._inner.classify(text, channel=channel)
         except VendorError as error:

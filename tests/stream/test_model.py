@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from agents.gate import Gate
 from agents.model import GatedClassifier
+from pipeline.app import Stage
 from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
+from tests.stream.controls import Controls
+from tests.stream.memory_broker import MemoryBroker, batch_of, run_batch
+from tests.stream.test_classify_agent import accepted, classify, requests
 
 
 @dataclass
@@ -32,7 +37,12 @@ class Model:
 
 
 def gated(
-    model: Model, *, tokens: float = 1e6, most: int = 4, part: float = 1.0
+    model: Model,
+    *,
+    tokens: float = 1e6,
+    most: int = 4,
+    part: float = 1.0,
+    controls: Controls | None = None,
 ) -> GatedClassifier:
     clock = asyncio.get_running_loop().time
     requests = WindowBucket(limit=1000, window=60)
@@ -41,7 +51,7 @@ def gated(
     )
     return GatedClassifier(
         model, gate, WindowBucket(limit=tokens, window=60), AdaptiveLimit(most=most),
-        within=0.02, monotonic=clock,
+        control=(controls or Controls()).control, tenant="default", within=0.02, monotonic=clock,
     )  # fmt: skip
 
 
@@ -101,3 +111,37 @@ def test_a_model_that_is_overloaded_gets_half_and_the_rest_does_not_wait(
         return sorted(await asyncio.gather(*tasks))
 
     assert asyncio.run(play()) == ["busy"] * (5 - room) + ["refund_request"] * room
+
+
+def test_at_stop_the_rules_decide_and_the_model_is_not_asked(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    model = Model()
+
+    async def scenario() -> None:
+        stage = make_stage("classify")
+        agent = classify(stage, gated(model, controls=Controls().mode("stop", "channel=email")))
+        await run_batch(agent, batch_of([accepted(0, "where is my order")]))
+        await stage.table.close()
+
+    asyncio.run(scenario())
+    (request,) = requests(memory_broker)
+    assert request.decision.path == "rules"
+    assert request.decision.reasons[0] == "model_mode"
+    assert model.asked == 0
+
+
+def test_what_waits_for_its_turn_when_the_mode_falls_to_stop_is_not_asked() -> None:
+    async def play() -> tuple[list[str], int]:
+        model = Model(go=asyncio.Event())
+        controls = Controls()
+        classifier = gated(model, most=1, controls=controls)
+        tasks = [asyncio.create_task(code(classifier)) for _ in range(2)]
+        await asyncio.sleep(0)
+        controls.mode("stop")
+        model.go.set()  # type: ignore[union-attr]
+        return list(await asyncio.gather(*tasks)), model.asked
+
+    said, asked = asyncio.run(play())
+    assert said[1] == "mode"
+    assert asked == 1
