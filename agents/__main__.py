@@ -28,7 +28,8 @@ from agents.dedup import attach_dedup
 from agents.gate_on_control import make_gate
 from agents.model import GatedClassifier
 from agents.observe import attach_observe
-from agents.reading import READ_WITHIN, Reading
+from agents.parked import Parking
+from agents.reading import Reading
 from agents.status import Route, StatusServer, status_routes
 from agents.windows_peers import Windows, fetch_json, peers_on
 from pipeline import topics, tracing
@@ -43,6 +44,7 @@ from pipeline.domain.webhook import read_webhook
 from pipeline.mending import mended
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin, startup
+from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.expiry import keep_expiring
 from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH, EXIT_USAGE, crash
 from pipeline.telemetry import configure_logging
@@ -79,11 +81,17 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         retention=decisions.RETENTION,
         longest_call=settings.vendor_timeout,
     )
+    broker_now = BrokerClock(stage.control.view, monotonic=time.monotonic)
     has_model = bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url)
+    has_desk = bool(settings.richpanel_key.get_secret_value())
     work = Classification(
         stage,
         classifier=_model(settings, stage) if has_model else None,
-        reading=_reading(settings, stage) if settings.richpanel_key.get_secret_value() else None,
+        reading=_reading(settings, stage, broker_now) if has_desk else None,
+        # Twice: what is before it has its own deadline to be read in, and jitter on top.
+        parking=Parking(
+            stage, deadline=2 * settings.read_deadline, now=broker_now, uniform=random.uniform
+        ),
         tag_prefix=settings.tag_prefix,
         now=time.time,
     )
@@ -91,13 +99,17 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
     return stage, {}
 
 
-def _reading(settings: Settings, stage: Stage) -> Reading:
+def _reading(settings: Settings, stage: Stage, broker_now: BrokerClock) -> Reading:
     """The helpdesk's tickets, within the part of its budget that is for reading."""
-    gate = make_gate(
-        "richpanel", _helpdesk_budget(settings, settings.helpdesk_split.reading), settings, stage
+    share = settings.helpdesk_split.reading
+    gate = make_gate("richpanel", _helpdesk_budget(settings, share), settings, stage)
+    calls = Calls(gate, deadline=settings.read_deadline, now=broker_now, uniform=random.uniform)
+    return Reading(
+        Richpanel.from_settings(settings, meter=gate),
+        calls,
+        stage.control,
+        rate=share / settings.vendor_window,
     )
-    calls = Calls(gate, deadline=READ_WITHIN, now=time.time, uniform=random.uniform)
-    return Reading(Richpanel.from_settings(settings, meter=gate), calls, stage.control)
 
 
 def _helpdesk_budget(settings: Settings, limit: float) -> WindowBucket:

@@ -55,17 +55,23 @@ class Calls:
         self._uniform = uniform
 
     async def repeatable(
-        self, call: Callable[[], Awaitable[T]], patience: Patience, *, requests: int = 1
+        self,
+        call: Callable[[], Awaitable[T]],
+        patience: Patience,
+        *,
+        requests: int = 1,
+        within: float | None = None,
     ) -> T:
         """The result of `call`, which may run more than once and makes so many requests each time.
 
         Raises:
             GivenUp: a permanent answer, or the deadline or number of tries is reached.
-            Later: the next try is too far away to wait for it in line.
+            Later: the next try is too far away to wait for it in line, or the turn has not come
+                `within` seconds.
         """
         while True:
             try:
-                async with self.gate.turn(patience, requests=requests):
+                async with self.gate.turn(patience, requests=requests, within=within):
                     return await call()
             except VendorError as error:
                 await self.failed(error, patience)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from agents.parked import ParkedLetters, Parking, Place
+from agents.patience import Later
 from agents.reading import Reading, Unread
 from agents.records import audited, letters_of, outgoing
 from pipeline import topics
@@ -19,11 +21,14 @@ from pipeline.domain.events import (
     UnreadableValue,
     conversation_hash,
 )
+from pipeline.domain.parking import Over
 from pipeline.ports import Classifier, VendorError
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
 from tables.decisions import DecisionsTable
+
+Detail = str | int | float | bool
 
 
 class Classification:
@@ -35,20 +40,28 @@ class Classification:
         *,
         classifier: Classifier | None,
         reading: Reading | None,
+        parking: Parking,
         tag_prefix: str,
         now: Callable[[], float],
     ) -> None:
         self._producer = stage.producer
-        self.letters = letters_of(stage, now=now)
+        self.letters = ParkedLetters(letters_of(stage, now=now), parking)
         self._decisions = DecisionsTable(stage.table, stage.producer)
         self._classifier = classifier
         self._reading = reading
+        self._parking = parking
         self._prefix = tag_prefix
         self._now = now
 
     async def __call__(self, record: Record, assignment: Assignment) -> None:
-        """Decides, stores the decision, forwards the plan; returns when all is durable."""
+        """Decides, stores the decision, forwards the plan, or parks it; returns when all is durable."""
         started = self._now()
+        place = await self._parking.admit(record, assignment)
+        if isinstance(place, Over):
+            await self.letters.bury(record, place.reason)
+            return
+        if place is None:
+            return
         try:
             ticket = AcceptedTicket.parse(record.value)
         except UnreadableValue as error:
@@ -57,15 +70,25 @@ class Classification:
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
         is_repeated = decision is not None
         if decision is None:
-            decision = await self._decide(ticket, assignment)
+            try:
+                decision = await self._decide(ticket, place)
+            except Later as later:
+                await self._park(place, ticket, later)
+                return
             await self._decisions.keep(assignment.partition, ticket.event_id, decision)
         await self._forward(record, ticket, decision, started, is_repeated=is_repeated)
+        await self._parking.leave(place)
 
-    async def _decide(self, ticket: AcceptedTicket, assignment: Assignment) -> Decision:
+    async def _park(self, place: Place, ticket: AcceptedTicket, later: Later) -> None:
+        detail = {"wait": round(later.seconds, 3), "failures": place.patience.failures}
+        audit = _audit(ticket, "parked", self._now(), detail, reason=later.code)
+        await self._parking.park(place, later, *audited([audit], place.record))
+
+    async def _decide(self, ticket: AcceptedTicket, place: Place) -> Decision:
         if self._reading is None or not is_bare(ticket):
             return await self._judge(ticket)
         try:
-            found = await self._reading.complete(ticket, assignment.sleep)
+            found = await self._reading.complete(ticket, place.patience)
         except Unread as error:
             decision = await self._judge(ticket)
             reasons = (f"unread_{error.code}", *decision.reasons)
@@ -110,21 +133,34 @@ class Classification:
             id_=ticket.event_id,
             at=at,
         )
-        audit = Audit(
-            stage="classify",
-            what="classified",
-            ingress_id=ticket.ingress_id,
-            event_id=ticket.event_id,
-            conversation_hash=conversation_hash(ticket.tenant, ticket.conversation_id),
-            detail={**_detail(decision, at - started), "channel": ticket.channel, **repeated},
-            received_at=ticket.received_at,
-            at=at,
-        )
+        detail = {**_detail(decision, at - started), "channel": ticket.channel, **repeated}
+        audit = _audit(ticket, "classified", at, detail)
         await self._producer.send([request, *audited([audit], record)])
 
 
-def _detail(decision: Decision, seconds: float) -> dict[str, str | int | float | bool]:
-    detail: dict[str, str | int | float | bool] = {
+def _audit(
+    ticket: AcceptedTicket,
+    what: str,
+    at: float,
+    detail: Mapping[str, Detail],
+    *,
+    reason: str | None = None,
+) -> Audit:
+    return Audit(
+        stage="classify",
+        what=what,
+        ingress_id=ticket.ingress_id,
+        event_id=ticket.event_id,
+        conversation_hash=conversation_hash(ticket.tenant, ticket.conversation_id),
+        reason=reason,
+        detail=dict(detail),
+        received_at=ticket.received_at,
+        at=at,
+    )
+
+
+def _detail(decision: Decision, seconds: float) -> dict[str, Detail]:
+    detail: dict[str, Detail] = {
         "path": decision.path,
         "intent": decision.intent,
         "confidence": decision.confidence,

@@ -56,7 +56,7 @@ class ParkedLetters(DeadLetters):
         letters: DeadLetters,
         parking: Parking,
         *,
-        on_buried: Callable[[Record], Awaitable[None]],
+        on_buried: Callable[[Record], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(letters.producer, letters.letter)
         self._parking = parking
@@ -66,7 +66,8 @@ class ParkedLetters(DeadLetters):
         """Returns when the dead letter is durable and the ticket's next piece may have its turn."""
         await super().bury(record, reason)
         await self._parking.forget(record)
-        await self._on_buried(record)
+        if self._on_buried is not None:
+            await self._on_buried(record)
 
 
 class Parking:
@@ -84,6 +85,7 @@ class Parking:
         uniform: Callable[[float, float], float],
     ) -> None:
         self._table = ParkedTable(stage.table, stage.producer)
+        self._source = topics.STAGE_SOURCES[stage.name].name
         self._deadline = deadline
         self._now = now
         self._uniform = uniform
@@ -166,7 +168,7 @@ class Parking:
             place.piece,
             lap,
             due,
-            topics.REQUESTED.name,
+            self._source,
             place.patience.failures,
             self._now() if place.patience.since is None else place.patience.since,
             reason,

@@ -48,7 +48,7 @@ async def serve_parking(
         settings.bootstrap_servers,
         [spec.name for spec in topics.PARKED.values()],
         group=topics.PARKING_GROUP,
-        back_to=[topics.REQUESTED.name],
+        back_to=[spec.name for spec in topics.PARKING],
         letter=_letter,
         sender=producer,
         now=BrokerClock(control.view, monotonic=time.monotonic),
@@ -73,7 +73,7 @@ async def serve_parking(
 
 
 def _letter(record: Record) -> Outgoing:
-    """Among the dead letters of `act`, whose work is parked; its headers name the tier."""
+    """Among the dead letters of `act`, whoever wrote it; its headers name the tier."""
     letter = dead_letter(record, stage=NAME, reason="not_parked", failed_at=time.time())
     return letter._replace(topic=topics.dead_letters_of(topics.REQUESTED).name)
 

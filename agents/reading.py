@@ -1,13 +1,10 @@
 """The words of a message that its webhook did not bring, read at the helpdesk.
 
-Waiting holds up nobody who could go on: what a plan asks of the helpdesk passes the same gate. But
-it ends, because a ticket that a human sees late is worse than one that a human sorts by hand.
+Short waits are sat out, longer ones are the ticket's: it is put aside (`Later`) and tried again.
+That ends, because a ticket that a human sees late is worse than one that a human sorts by hand.
 """
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Awaitable, Callable
 
 from agents.calls import Calls, GivenUp
 from agents.patience import Later, Patience
@@ -18,14 +15,9 @@ from pipeline.domain.events import AcceptedTicket
 from pipeline.domain.modes import Mode, Subject
 from pipeline.ports import Helpdesk, TicketState
 
-READ_WITHIN = 45.0
-"""Seconds for all tries together; a gate that closed at the real budget opens within 30."""
-
-Sleep = Callable[[float], Awaitable[None]]
-
 
 class Unread(Exception):
-    """The words are not to be had now; `code` says why."""
+    """The words are not to be had; `code` says why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -33,41 +25,54 @@ class Unread(Exception):
 
 
 class Reading:
-    """Reads tickets unless the mode is `stop`, which calls nobody; `within` is in seconds."""
+    """Reads tickets unless the mode is `stop`, which calls nobody.
 
-    def __init__(
-        self, helpdesk: Helpdesk, calls: Calls, control: Control, *, within: float = READ_WITHIN
-    ) -> None:
+    `rate` is how many all workers together may read in a second.
+    """
+
+    def __init__(self, helpdesk: Helpdesk, calls: Calls, control: Control, *, rate: float) -> None:
         self._helpdesk = helpdesk
         self._calls = calls
         self._control = control
-        self._within = within
+        self._rate = rate
 
-    async def complete(self, ticket: AcceptedTicket, sleep: Sleep) -> AcceptedTicket:
+    async def complete(self, ticket: AcceptedTicket, patience: Patience) -> AcceptedTicket:
         """`ticket` with the words, message id and channel that the helpdesk shows.
 
         Raises:
-            Unread: the mode, the gate, the budget, the helpdesk or the ticket has none.
+            Unread: the mode, the helpdesk or the ticket has none, or it took too long.
+            Later: gate, budget or helpdesk let nobody read for longer than one waits in line.
         """
-        await until_fresh(lambda: self._control.is_fresh, sleep)
+        await until_fresh(lambda: self._control.is_fresh, patience.sleep)
+        self._refuse_at_stop(ticket)
 
         async def read() -> TicketState:
             with self._control.on_the_wire():
-                if self._mode(ticket) is Mode.STOP:
-                    raise Unread("mode")
+                self._refuse_at_stop(ticket)
                 return await self._helpdesk.ticket(ticket.conversation_id)
 
         try:
-            async with asyncio.timeout(self._within):
-                state = await self._calls.repeatable(read, Patience(sleep, inline=self._within))
-        except TimeoutError:
-            raise Unread("timeout") from None
-        except (GivenUp, Later) as error:
+            self._refuse_a_long_line(patience.inline)
+            state = await self._calls.repeatable(read, patience, within=patience.inline)
+        except GivenUp as error:
             raise Unread(error.code) from None
+        except Later as later:
+            if self._calls.may_wait(later, patience):
+                raise
+            raise Unread(later.code) from None
         found = completed(ticket, state.comments, channel=state.channel)
         if found is None:
             raise Unread("no_words")
         return found
 
-    def _mode(self, ticket: AcceptedTicket) -> Mode:
-        return self._control.effective(Subject(tenant=ticket.tenant, channel=ticket.channel))
+    def _refuse_at_stop(self, ticket: AcceptedTicket) -> None:
+        subject = Subject(tenant=ticket.tenant, channel=ticket.channel)
+        if self._control.effective(subject) is Mode.STOP:
+            raise Unread("mode")
+
+    def _refuse_a_long_line(self, seconds: float) -> None:
+        # Whoever waits holds a place that a ticket whose words are here could have: no more of
+        # them than the budget lets through in the time that one waits in line.
+        gate = self._calls.gate
+        if gate.waiting >= max(1.0, self._rate * gate.part() * seconds):
+            raise Later(seconds, "over_budget")

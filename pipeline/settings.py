@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     read_share: float = Field(default=0.15, gt=0, lt=1)
     """Part of automation's budget at the helpdesk that is for reading messages which a webhook
     announced without their words; the rest is for acting."""
+    read_deadline: float = Field(default=900.0, gt=0)
+    """Seconds after a message could not be read, parked time included, after which its ticket goes
+    to the default team without it."""
     act_concurrency: int = Field(default=16, ge=1)
     """Tickets that one act worker has in hand at once."""
     act_deadline: float = Field(default=14_400.0, gt=0)

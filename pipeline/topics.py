@@ -27,7 +27,7 @@ from pipeline.domain.jobs import JobRecord
 from pipeline.domain.ledger import Done, Intent, TicketReplies
 from pipeline.domain.modes import ModeRecord
 from pipeline.domain.notices import Delivery
-from pipeline.domain.parking import TIERS
+from pipeline.domain.parking import TIERS, Queue
 from pipeline.domain.rollup import Newest, Rolled
 from pipeline.domain.windows import Window
 
@@ -52,7 +52,7 @@ class TopicSpec:
     name: str
     key: str
     value: type[Message] | tuple[type[Message], ...] | str
-    """A model; one of several, as the key says; or words for bytes that are no JSON of ours."""
+    """A model; one of several, as the key or the header ``sb-parked-to`` says; or words for bytes that are no JSON of ours."""
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     keyed: bool = True
@@ -108,7 +108,7 @@ ACCEPTED = _topic(
     "tickets.accepted",
     key="conversation id",
     value=AcceptedTicket,
-    writers=("dedup",),
+    writers=("dedup", "parking"),
     readers=("classify",),
 )
 REQUESTED = _topic(
@@ -118,12 +118,14 @@ REQUESTED = _topic(
     writers=("classify", "parking"),
     readers=("act",),
 )
+PARKING = (ACCEPTED, REQUESTED)
+"""The topics whose records may be parked: their stage parks, and they come back there."""
 PARKED = {
     tier: _topic(
         f"actions.parked-{tier}",
         key="conversation id",
-        value=ActionRequest,
-        writers=("act",),
+        value=(AcceptedTicket, ActionRequest),
+        writers=("classify", "act"),
         readers=("parking",),
     )
     for tier, _ in TIERS
@@ -191,8 +193,8 @@ ALERTS = _topic(
     segment_bytes=1 << 20,
 )
 SEEN = changelog("dedup", "seen", Seen)
-DECISIONS = changelog("classify", "decisions", Decision)
-LEDGER = changelog("act", "ledger", Intent, Done, TicketReplies)
+DECISIONS = changelog("classify", "decisions", Decision, Queue)
+LEDGER = changelog("act", "ledger", Intent, Done, TicketReplies, Queue)
 WINDOWS = changelog("observe", "windows", Window, Rolled, Newest)
 
 STAGE_SOURCES = {"dedup": RECEIVED, "classify": ACCEPTED, "act": REQUESTED, "observe": AUDIT}

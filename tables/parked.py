@@ -1,4 +1,4 @@
-"""Conversation -> its work that waits for its time, oldest first. Rows of `act`'s ledger table.
+"""Conversation -> its work that waits for its time, oldest first. Rows of a stage's own table.
 
 A ticket with a row here has parked work, and everything that comes for it later waits behind it.
 """
@@ -11,7 +11,7 @@ from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
 
 PREFIX = b"parked:"
-"""Keeps the rows apart from the ledger's, whose keys are hex digits."""
+"""Keeps the rows apart from the others: a ledger's keys are hex digits, an event's id is ``evt:...``."""
 
 
 class ParkedTable:

@@ -95,6 +95,8 @@ class Invariants:
             return
         if audit.stage == "dedup" and audit.what == "accepted":
             self._accepted(audit, partition)
+        if audit.what == "parked":
+            self._parked(audit)
         if audit.stage == "act":
             self._acted(audit, (partition, offset))
         if audit.outcome is not None:
@@ -136,8 +138,6 @@ class Invariants:
     # -- one send per key, and none against the mode ------------------------------------------
 
     def _acted(self, audit: Audit, place: tuple[int, int]) -> None:
-        if audit.what == "parked":
-            self._parked(audit)
         if audit.what == "replied" and audit.reason is None and audit.action_id is not None:
             first = self._replies.setdefault(audit.action_id, place)
             if first != place:

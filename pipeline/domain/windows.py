@@ -18,7 +18,7 @@ _STEPS = frozenset(
     {"routed", "replied", "drafted", "marked", "withheld", "triaged", "failed", "skipped"}
 )
 _NO_FAILURE = frozenset({"gate_closed", "over_budget", "unsettled", "behind"})
-"""Reasons to park a plan that say nothing went wrong with it."""
+"""Reasons to put work aside that say nothing went wrong with it."""
 
 Sample = tuple[str, tuple[str | None, ...], float | None]
 """Metric, values of its labels in their order, and the value of a histogram (None = one more)."""
@@ -122,6 +122,10 @@ def samples_of(audit: Audit) -> Iterator[Sample]:
         yield from _dedup(audit)
     elif audit.what == "classified":
         yield from _classified(audit)
+    elif audit.what == "parked":
+        yield "stage_records", (audit.stage,), None
+        if audit.reason not in _NO_FAILURE:
+            yield "worker_errors", (audit.stage, _reason(audit)), None
     elif audit.stage == "act" and audit.what != "dead_lettered":
         yield from _acted(audit)
     if audit.what == "dead_lettered":
@@ -159,10 +163,6 @@ def _acted(audit: Audit) -> Iterator[Sample]:
     if audit.what == "ended":
         yield from _finished(audit)
         yield from _ended(audit)
-    elif audit.what == "parked":
-        yield "stage_records", (audit.stage,), None
-        if audit.reason not in _NO_FAILURE:
-            yield "worker_errors", (audit.stage, _reason(audit)), None
     elif audit.what in _STEPS:
         yield from _step(audit)
 

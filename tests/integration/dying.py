@@ -1,6 +1,6 @@
 """Processes that kill themselves with kill -9 at one exact step of parking.
 
-python -m tests.integration.dying act WHEN               before, row, record or after
+python -m tests.integration.dying act|classify WHEN      before, row, record or after
 python -m tests.integration.dying parking BOOTSTRAP GROUP SOURCE TOPIC...
 """
 
@@ -26,7 +26,7 @@ def die() -> NoReturn:
     raise AssertionError("still alive")
 
 
-class DyingInAct(Producer):
+class DyingInStage(Producer):
     """Dies around the step that makes the row and the parked record durable."""
 
     when = "before"
@@ -65,8 +65,8 @@ async def bring_back(bootstrap: str, group: str, source: str, topics: Sequence[s
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "act":
-        DyingInAct.when = sys.argv[2]
-        vars(pipeline.app)["Producer"] = DyingInAct
-        sys.exit(stage.main(["act"]))
+    if sys.argv[1] in {"act", "classify"}:
+        DyingInStage.when = sys.argv[2]
+        vars(pipeline.app)["Producer"] = DyingInStage
+        sys.exit(stage.main([sys.argv[1]]))
     asyncio.run(bring_back(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]))

@@ -25,7 +25,7 @@ from console.operating import bring, operating
 from console.trail import Trail, TrailReader
 from pipeline import topics
 from pipeline.domain.classification import Opinion, classify, plan
-from pipeline.domain.events import AcceptedTicket
+from pipeline.domain.events import AcceptedTicket, ActionRequest
 from pipeline.domain.modes import Mode
 from pipeline.stream import admin
 from pipeline.stream.dead_letter import dead_letter
@@ -235,11 +235,11 @@ def test_a_record_that_nobody_parked_is_a_dead_letter_and_holds_nobody_up(tiers:
     assert len(everything(tiers.broker.bootstrap, tiers.dead)) == len(STRANGERS)
 
 
-# -- act and the scheduler --------------------------------------------------------------------
+# -- a stage and the scheduler --------------------------------------------------------------------
 
 
 class Processes:
-    """Act, the scheduler and the fake vendors on a broker of their own, started one by one."""
+    """A stage, the scheduler and the fake vendors on a broker of their own, started one by one."""
 
     def __init__(self, folder: Path, bootstrap: str) -> None:
         self.folder = folder
@@ -278,10 +278,10 @@ class Processes:
         env = {**self.env, "SWITCHBOARD_INSTANCE": instance, **settings}
         assert json.loads(self._started(["agents", *command], env))["ready"]
 
-    def dies(self, when: str) -> None:
-        """Runs act until it kills itself at that step."""
+    def dies(self, when: str, stage: str = "act") -> None:
+        """Runs a stage until it kills itself at that step."""
         died = subprocess.run(
-            [sys.executable, "-m", "tests.integration.dying", "act", when],
+            [sys.executable, "-m", "tests.integration.dying", stage, when],
             cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
         assert died.returncode == KILL_9, died.stderr[-2000:]
@@ -312,13 +312,20 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
             made.stop()
 
 
-def ticket(ticket_id: str) -> dict[str, Any]:
+def ticket(ticket_id: str, *comments: dict[str, Any]) -> dict[str, Any]:
     return {
         "messages": 1, "order": None,
         "ticket": {
             "id": ticket_id, "status": "OPEN", "created_at": 1.0, "assignee_id": None,
-            "via": {"channel": "email"}, "tags": [], "comments": [],
+            "via": {"channel": "email"}, "tags": [], "comments": comments,
         },
+    }  # fmt: skip
+
+
+def said(message: str, text: str) -> dict[str, Any]:
+    return {
+        "id": message, "body": text, "plain_body": text, "created_at": 1.0, "type": "reply",
+        "public": True, "author_id": "c1", "via": {"channel": "email", "isOperator": False},
     }  # fmt: skip
 
 
@@ -410,3 +417,47 @@ def test_kill_9_around_parking_loses_and_doubles_nothing_and_a_storm_closes_two_
     assert tagged == set(names)
     # Returns Admin for the refund, then the email team for the cancellation; never back again.
     assert set(map(tuple, teams.values())) == {("team-3", "team-1")}
+
+
+def announced(ticket_id: str, message: str, text: str = "") -> Outgoing:
+    accepted = AcceptedTicket(
+        event_id=f"{ticket_id}-{message}", tenant="default", source="richpanel",
+        conversation_id=ticket_id, channel="email", text=text,
+        ingress_id=f"{ticket_id}-{message}", received_at=time.time(),
+    )  # fmt: skip
+    return Outgoing(topics.ACCEPTED.name, ticket_id.encode(), accepted.to_bytes(), ())
+
+
+@pytest.mark.full
+def test_kill_9_around_a_read_that_must_wait_loses_and_doubles_nothing_and_keeps_the_order(
+    processes: Processes,
+) -> None:
+    """Classify dies before, within and after the step that parks a webhook without words."""
+    names = [f"r{number}" for number in range(6)]
+    asked = said("m1", "I want a refund")
+    processes.vendor("POST", "tickets", json=[ticket(each, asked) for each in names])
+    asyncio.run(live(processes.bootstrap))
+    storm = {"kind": "status", "status": 429, "retry_after": "75", "times": 1}
+    processes.vendor("PUT", "faults", json=[storm])
+    records = [announced(each, "bare") for each in names]
+    records += [announced(each, "m2", "cancel my order") for each in names]
+    asyncio.run(produce(processes.bootstrap, records))
+    for when in ("before", "row", "record", "after"):
+        processes.dies(when, "classify")
+    assert processes.vendor("GET", "stats")["requests"] == {}
+    processes.start("classify")
+    processes.start("parking")
+    ends = time.monotonic() + 150
+    while len(plans := everything(processes.bootstrap, topics.REQUESTED.name)) < len(records):
+        assert time.monotonic() < ends, len(plans)
+        time.sleep(0.5)
+    decided: dict[str, list[tuple[str, str | None]]] = {}
+    for each in plans:
+        plan_ = ActionRequest.parse(each.value())
+        decided.setdefault(plan_.conversation_id, []).append(
+            (plan_.decision.intent, plan_.message_id)
+        )
+    expected = [("refund_request", "m1"), ("cancel_order", None)]
+    assert decided == dict.fromkeys(names, expected)
+    assert processes.vendor("GET", "faults")["served"] == {"429": 1}
+    assert processes.vendor("GET", "stats")["requests"] == {"200": len(names)}

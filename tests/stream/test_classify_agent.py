@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agents.classify import Classification, attach_classify
+from agents.parked import Parking
 from agents.reading import Reading
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import AcceptedTicket, ActionRequest, Outcome
 from pipeline.ports import ModelAnswer, Transient
+from pipeline.stream.guard import Crash
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
 
 
@@ -40,11 +43,23 @@ def recorded(ticket: AcceptedTicket, offset: int = 0) -> FakeRecord:
     return FakeRecord(topics.ACCEPTED.name, 0, offset, b"t1", ticket.to_bytes())
 
 
-def classify(stage: Stage, model: Any, reading: Reading | None = None) -> Any:
+def classify(
+    stage: Stage,
+    model: Any,
+    reading: Reading | None = None,
+    *,
+    now: Callable[[], float] = lambda: 2.0,
+    on_crash: Crash = crash,
+) -> Any:
     work = Classification(
-        stage, classifier=model, reading=reading, tag_prefix="mw", now=lambda: 2.0
+        stage,
+        classifier=model,
+        reading=reading,
+        parking=Parking(stage, deadline=1800.0, now=now, uniform=lambda low, high: low),
+        tag_prefix="mw",
+        now=now,
     )
-    return attach_classify(stage, work, concurrency=4, on_crash=crash)
+    return attach_classify(stage, work, concurrency=4, on_crash=on_crash)
 
 
 def requests(broker: MemoryBroker) -> list[ActionRequest]:
@@ -122,3 +137,18 @@ def test_a_value_of_an_unknown_version_goes_to_the_dead_letters_intact(
     assert headers["x-original-offset"] == b"0"
     (audit,) = memory_broker.audits()
     assert (audit.ingress_id, audit.outcome) == ("i9", Outcome.DEAD_LETTERED)
+
+
+def test_a_ticket_without_a_key_has_no_order_and_is_a_dead_letter(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    async def scenario() -> None:
+        stage = make_stage("classify")
+        record = replace(accepted(0, "where is my order"), key=None)
+        await run_batch(classify(stage, None), batch_of([record]))
+        await stage.table.close()
+
+    asyncio.run(scenario())
+    (letter,) = memory_broker.on(f"{topics.ACCEPTED.name}.dlq")
+    assert dict(letter.headers)["sb-reason"] == b"no_key"
+    assert requests(memory_broker) == []

@@ -32,9 +32,11 @@ class Told:
     def ended(self, at: float, id_: str = "i1", **fields: Any) -> Told:
         return self.record("act", "ended", at, ingress_id=id_, outcome=Outcome.ACTED, **fields)
 
-    def parked(self, at: float, wait: object, reason: str = "http_429", id_: str = "i1") -> Told:
+    def parked(
+        self, at: float, wait: object, reason: str = "http_429", id_: str = "i1", by: str = "act"
+    ) -> Told:
         return self.record(
-            "act", "parked", at, ingress_id=id_, conversation_hash=f"c-{id_}", reason=reason,
+            by, "parked", at, ingress_id=id_, conversation_hash=f"c-{id_}", reason=reason,
             detail={} if wait is None else {"wait": wait},
         )  # fmt: skip
 
@@ -75,8 +77,9 @@ def test_an_outcome_at_any_stage_ends_an_event_and_its_order_does_not_matter() -
     assert told.ended(4).broken(999).without_outcome == 0
 
 
-def test_parked_work_is_waited_for_and_so_is_what_waits_behind_it() -> None:
-    told = Told().accepted(0).parked(1, 600).accepted(15, "i2").ended(16, "i2")
+@pytest.mark.parametrize("stage", ["classify", "act"])
+def test_parked_work_is_waited_for_and_so_is_what_waits_behind_it(stage: str) -> None:
+    told = Told().accepted(0).parked(1, 600, by=stage).accepted(15, "i2").ended(16, "i2")
     assert told.broken(930).without_outcome == 0
     assert told.broken(932).without_outcome == 1
     assert told.parked(610, 60.0).broken(932).without_outcome == 0

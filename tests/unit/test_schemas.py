@@ -40,7 +40,9 @@ def test_what_the_key_decides_is_one_of_several() -> None:
     assert titles(schemas[topics.CONTROL.name]) == {
         "ModeRecord", "GateRecord", "SwitchRecord", "JobRecord", "ProcessRecord"
     }  # fmt: skip
-    assert titles(schemas[topics.LEDGER.name]) == {"Intent", "Done", "TicketReplies"}
+    assert titles(schemas[topics.LEDGER.name]) == {"Intent", "Done", "TicketReplies", "Queue"}
     assert titles(schemas[topics.SEEN.name]) == {"Seen"}
-    assert titles(schemas[topics.DECISIONS.name]) == {"Decision"}
+    assert titles(schemas[topics.DECISIONS.name]) == {"Decision", "Queue"}
+    for parked in topics.PARKED.values():
+        assert titles(schemas[parked.name]) == {"AcceptedTicket", "ActionRequest"}
     assert titles(schemas[topics.WINDOWS.name]) == {"Window", "Rolled", "Newest"}

@@ -55,6 +55,8 @@ def test_a_record_is_folded_once_however_often_it_comes() -> None:
         (audit("failed", reason="http_404"), "worker_errors|act|http_404"),
         (audit("parked", reason="gate_closed"), "stage_records|act"),
         (audit("parked", reason="http_503"), "worker_errors|act|http_503"),
+        (audit("parked", "classify", reason="http_503"), "worker_errors|classify|http_503"),
+        (audit("parked", "classify", reason="gate_closed"), "stage_records|classify"),
         (audit("dead_lettered", "classify", reason="exception:KeyError"), "dead_lettered|classify|exception"),
         (audit("dead_lettered", reason="poison"), "worker_errors|act|poison"),
         (audit("ended", outcome=Outcome.DEAD_LETTERED, reason="http_404"), "dead_lettered|act|http_404"),
