@@ -18,6 +18,9 @@ from typing import Protocol
 class VendorError(Exception):
     """A vendor did not do what was asked. `code` is short and stable, e.g. ``http_429``."""
 
+    tokens = 0
+    """Of a model: what it has used all the same."""
+
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
@@ -177,6 +180,7 @@ class ModelAnswer:
     model: str
     seconds: float
     tokens: int
+    """Of all attempts together."""
     prompt_version: str
 
 
@@ -190,6 +194,10 @@ class Shop(Protocol):
             VendorError: no answer, no usable one, or no access.
         """
         ...
+
+
+MODEL_ATTEMPTS = 2
+"""Requests that one classification makes at most."""
 
 
 class Classifier(Protocol):

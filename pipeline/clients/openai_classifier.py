@@ -2,12 +2,15 @@
 
 What a failure is called (`VendorError.code`), and whether a second attempt may mend it:
 
-    timeout, unreachable, http_5xx                    Transient
+    timeout, unreachable, http_5xx, http_408          Transient
     http_429                                          RateLimited, and no second attempt
     garbage, no_content, invalid_json, wrong_shape,
     intent_not_allowed, confidence_not_allowed        Transient: the model may do better
-    refusal, truncated, content_filter, http_4xx      Permanent: it would say the same
+    refusal, truncated, content_filter, http_3xx,
+    any other http_4xx                                Permanent: it would say the same
     breaker_open                                      Transient, and nothing was asked
+
+Every answer's tokens are told, also those of a failure: the vendor counts them all.
 
 The answer is untrusted: only values of the taxonomy leave this module, never the model's words.
 """
@@ -17,8 +20,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
+import aiohttp
 import httpx2
 import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
@@ -46,6 +51,9 @@ INPUT_CHARACTERS = 8_000
 OUTPUT_TOKENS = 600
 SECOND_ATTEMPT_SECONDS = 2.0
 """Time that must be left of the deadline for a second attempt to be worth its price."""
+CONNECT_SHARE = 0.25
+"""Part of the deadline for a connection, so that a second attempt may find a better one."""
+_REQUEST_TIMEOUT = 408
 
 # Failures that say something about one text and nothing about the vendor's health.
 _ABOUT_THE_TEXT = frozenset(
@@ -85,7 +93,7 @@ class _Choice(BaseModel):
 
 
 class _Usage(BaseModel):
-    total_tokens: int = 0
+    total_tokens: int = Field(default=0, ge=0)
 
 
 class _Completion(BaseModel):
@@ -95,11 +103,32 @@ class _Completion(BaseModel):
     usage: _Usage | None = None
 
 
+@dataclass
+class _Call:
+    """One classification: its message, and the tokens of the answers so far."""
+
+    content: str
+    tokens: int = 0
+
+
+def client_for(base_url: str | None, key: str, *, deadline: float) -> AsyncOpenAI:
+    """A client without any patience of its own; `deadline` is in seconds, `base_url` None = OpenAI."""
+    return AsyncOpenAI(
+        # The client refuses to start without any key; servers of one's own need none.
+        api_key=key or "none",
+        base_url=base_url,
+        max_retries=0,
+        timeout=openai.Timeout(deadline, connect=deadline * CONNECT_SHARE),
+        # A redirect would be one more request, and take the customer's words elsewhere.
+        http_client=DefaultAioHttpClient(follow_redirects=False),
+    )
+
+
 class OpenAIClassifier:
     """Asks one model.
 
     Args:
-        client: with `max_retries` 0; all patience is spent here, inside one deadline.
+        client: of `client_for`; all patience is spent here, inside one deadline.
         model: its name.
         deadline: total seconds of `classify`, both attempts together.
         meter: is told of every request.
@@ -138,14 +167,8 @@ class OpenAIClassifier:
     ) -> Self:
         """The model that the settings name; `deadline` None = theirs."""
         deadline = deadline or settings.openai_deadline
-        client = AsyncOpenAI(
-            # The client refuses to start without any key; servers of one's own need none.
-            api_key=settings.openai_api_key.get_secret_value() or "none",
-            base_url=settings.openai_base_url,
-            max_retries=0,
-            timeout=deadline,
-            http_client=DefaultAioHttpClient(),
-        )
+        key = settings.openai_api_key.get_secret_value()
+        client = client_for(settings.openai_base_url, key, deadline=deadline)
         return cls(client, model=settings.openai_model, deadline=deadline, meter=meter)
 
     async def aclose(self) -> None:
@@ -162,10 +185,11 @@ class OpenAIClassifier:
         if not self._breaker.try_pass(started):
             raise Transient("breaker_open")
         # Redacted before it is cut: a cut through an address would leave half of it readable.
-        content = user_message(redact(text)[:INPUT_CHARACTERS], channel=channel)
+        call = _Call(user_message(redact(text)[:INPUT_CHARACTERS], channel=channel))
         try:
-            completion, answer = await self._within_deadline(content, started + self._deadline)
+            answer = await self._within_deadline(call, started + self._deadline)
         except VendorError as error:
+            error.tokens = call.tokens
             self._report(error)
             raise
         self._breaker.succeeded()
@@ -174,7 +198,7 @@ class OpenAIClassifier:
             confidence=answer.confidence.value,
             model=self._model,
             seconds=self._clock() - started,
-            tokens=completion.usage.total_tokens if completion.usage else 0,
+            tokens=call.tokens,
             prompt_version=PROMPT_VERSION,
         )
 
@@ -184,31 +208,30 @@ class OpenAIClassifier:
         else:
             self._breaker.failed(self._clock())
 
-    async def _within_deadline(
-        self, content: str, ends: float
-    ) -> tuple[_Completion, Classification]:
+    async def _within_deadline(self, call: _Call, ends: float) -> Classification:
         try:
             async with asyncio.timeout(self._deadline):
                 try:
-                    return await self._attempt(content)
+                    return await self._attempt(call)
                 except RateLimited:
                     # Nobody sleeps through a 429: the gate closes and the rules decide.
                     raise
                 except Transient:
                     if self._clock() + SECOND_ATTEMPT_SECONDS > ends:
                         raise
-                return await self._attempt(content)
+                return await self._attempt(call)
         except TimeoutError:
             telemetry.vendor_call("openai", "timeout")
             raise Transient("timeout") from None
 
-    async def _attempt(self, content: str) -> tuple[_Completion, Classification]:
-        body = await self._ask(content)
+    async def _attempt(self, call: _Call) -> Classification:
+        body = await self._ask(call.content)
         try:
             completion = _Completion.model_validate_json(body)
         except ValidationError:
             raise Transient("garbage") from None
-        return completion, _answer(completion.choices[0])
+        call.tokens += completion.usage.total_tokens if completion.usage else 0
+        return _answer(completion.choices[0])
 
     async def _ask(self, content: str) -> bytes:
         try:
@@ -229,9 +252,12 @@ class OpenAIClassifier:
         except openai.APIStatusError as error:
             telemetry.vendor_call("openai", status_class(error.status_code))
             raise self._status_failure(error) from None
-        except openai.APITimeoutError:
-            raise TimeoutError from None
-        except openai.OpenAIError:
+        except (openai.OpenAIError, aiohttp.ClientError) as error:
+            # The transport calls every broken connection, a refused one too, a connect timeout, and
+            # lets what is no HTTP at all through as it is.
+            is_late = isinstance(error, openai.APITimeoutError)
+            if is_late and not isinstance(error.__cause__, httpx2.ConnectTimeout):
+                raise TimeoutError from None
             telemetry.vendor_call("openai", "unreachable")
             raise Transient("unreachable") from None
         finally:
@@ -244,7 +270,7 @@ class OpenAIClassifier:
         if isinstance(error, openai.RateLimitError):
             header = error.response.headers.get("Retry-After")
             return RateLimited(code, retry_after_seconds(header, now=self._now()))
-        if isinstance(error, openai.InternalServerError):
+        if error.status_code == _REQUEST_TIMEOUT or isinstance(error, openai.InternalServerError):
             return Transient(code)
         return Permanent(code)
 

@@ -1,14 +1,15 @@
 import asyncio
+import contextlib
 import json
 import logging
+import socket
 import time
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
 
 from pipeline import telemetry
-from pipeline.clients.openai_classifier import Classification, OpenAIClassifier
+from pipeline.clients.openai_classifier import Classification, OpenAIClassifier, client_for
 from pipeline.clients.prompt import PROMPT, PROMPT_VERSION
 from pipeline.domain.taxonomy import Intent
 from pipeline.ports import ModelAnswer, Permanent, RateLimited, Transient, VendorError
@@ -39,7 +40,7 @@ def completion(content: Any, *, finish: str = "stop", **message: Any) -> bytes:
 
 
 def classifier(url: str, *, deadline: float = 5.0, **options: Any) -> OpenAIClassifier:
-    client = AsyncOpenAI(api_key="secret-key", base_url=f"{url}/v1", max_retries=0)
+    client = client_for(f"{url}/v1", "secret-key", deadline=deadline)
     options = {"model": "gpt-5-mini", **options}
     return OpenAIClassifier(client, deadline=deadline, **options)
 
@@ -147,6 +148,8 @@ REFUSED = completion(None, refusal="I cannot help with that")
         (answer({}, 400), Permanent, "http_400", 1),
         (answer({}, 401), Permanent, "http_401", 1),
         (answer({}, 404), Permanent, "http_404", 1),
+        (answer({}, 408), Transient, "http_408", 2),
+        (answer({}, 307, Location="/elsewhere"), Permanent, "http_307", 1),
         ("reset", Transient, "unreachable", 2),
         (b"SMTP\r\n\r\n", Transient, "unreachable", 2),
     ],
@@ -170,6 +173,45 @@ def test_a_server_that_is_not_there_is_transient() -> None:
 
     with pytest.raises(Transient, match="unreachable"):
         asyncio.run(play())
+
+
+def test_a_server_that_takes_no_connection_does_not_use_up_the_deadline() -> None:
+    """Its queue of connections is full, so that one more gets no answer at all."""
+    with socket.socket() as server, contextlib.ExitStack() as waiting:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        async def play() -> None:
+            model = classifier(url, deadline=1.0)
+            try:
+                await model.classify("Cancel it", channel="email")
+            finally:
+                await model.aclose()
+
+        with pytest.raises(Transient, match="unreachable"):
+            asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("replies", "tokens"),
+    [
+        ((completion(SURE),), 100),
+        ((completion("?"), completion(SURE)), 200),
+        ((completion("?"),), 200),
+        ((REFUSED,), 100),
+        ((completion(SURE, finish="length"),), 100),
+        ((completion("?"), answer({}, 500)), 100),
+        ((answer({}, 500),), 0),
+    ],
+)
+def test_the_tokens_of_every_answer_are_told(replies: tuple[Answer, ...], tokens: int) -> None:
+    said, _ = classifying(*replies)
+    assert said.tokens == tokens
 
 
 @pytest.mark.parametrize("first", [answer({}, 500), "reset", completion("?"), answer({})])
