@@ -23,6 +23,9 @@ RETRY_AFTER_DEFAULT = 30.0
 """Seconds where ``Retry-After`` is missing or unreadable: one budget window of the helpdesk."""
 RETRY_AFTER_MAX = 600.0
 """Seconds above which no vendor is believed: one bad header must not stop a gate for a day."""
+CLOSED_LEAST = 2.0
+"""Seconds that a 429 closes a gate at least, also where it says ``Retry-After: 0``: a closing that is
+over before the others have heard of it stops nobody."""
 
 
 class ErrorKind(StrEnum):
@@ -106,10 +109,11 @@ def _delay(
 def closed_seconds(retry_after: float, refusals: int) -> float:
     """How long a vendor is left alone that has refused `refusals` calls in a row, this included.
 
-    At least what it asks for; from the second refusal on twice as long each time, because one
-    that keeps asking for a second would be asked a thousand times in a storm.
+    At least what it asks for and `CLOSED_LEAST`; from the third refusal on twice as long each
+    time, because one that keeps asking for a second would be asked a thousand times in a storm.
     """
-    return max(retry_after, min(2.0 ** min(refusals - 1, 20) - 1.0, RETRY_AFTER_MAX))
+    backoff = min(2.0 ** min(refusals - 1, 20) - 1.0, RETRY_AFTER_MAX)
+    return max(retry_after, CLOSED_LEAST, backoff)
 
 
 def retry_after_seconds(header: str | None, *, now: float) -> float:

@@ -76,9 +76,14 @@ def test_a_429_is_bounded_by_the_deadline_alone() -> None:
 
 
 def test_a_vendor_that_keeps_refusing_is_left_alone_for_longer() -> None:
-    assert [closed_seconds(1.0, refusals) for refusals in (1, 2, 3, 5)] == [1.0, 1.0, 3.0, 15.0]
+    assert [closed_seconds(1.0, refusals) for refusals in (1, 2, 3, 5)] == [2.0, 2.0, 3.0, 15.0]
     assert closed_seconds(42.0, 3) == 42.0
     assert closed_seconds(0.0, 10_000) == RETRY_AFTER_MAX
+
+
+@pytest.mark.parametrize("retry_after", [0.0, 0.2, 1.0])
+def test_a_closing_lasts_until_the_others_have_heard_of_it(retry_after: float) -> None:
+    assert closed_seconds(retry_after, 1) == 2.0
 
 
 @pytest.mark.parametrize("retry_after", [None, 2.0])
