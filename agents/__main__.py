@@ -20,6 +20,7 @@ import orjson
 import uvloop
 
 from agents import lag, parking, windows_query
+from agents.act import READ_AND_WRITE
 from agents.act_stage import assemble
 from agents.alert_stage import alerts_route, attach_alerts
 from agents.calls import Calls
@@ -39,9 +40,10 @@ from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
-from pipeline.domain.token_bucket import TokenBucket, WindowBucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.mending import mended
+from pipeline.ports import MODEL_ATTEMPTS
 from pipeline.settings import Settings, SettingsError, address, listening, load_settings
 from pipeline.stream import admin, startup
 from pipeline.stream.broker_clock import BrokerClock
@@ -102,7 +104,7 @@ def build_classify(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
 def _reading(settings: Settings, stage: Stage, broker_now: BrokerClock) -> Reading:
     """The helpdesk's tickets, within the part of its budget that is for reading."""
     share = settings.helpdesk_split.reading
-    gate = make_gate("richpanel", _helpdesk_budget(settings, share), settings, stage)
+    gate = make_gate("richpanel", _helpdesk_budget(settings, share), settings, stage, turn=1)
     calls = Calls(gate, deadline=settings.read_deadline, now=broker_now, uniform=random.uniform)
     return Reading(
         Richpanel.from_settings(settings, meter=gate),
@@ -122,7 +124,7 @@ def _model(settings: Settings, stage: Stage) -> GatedClassifier:
     within = settings.openai_deadline * WAIT_SHARE
     requests = WindowBucket(limit=settings.openai_requests * settings.our_share, window=MINUTE)
     # A first call alone would send the rest of a backlog to the rules while the model thinks.
-    gate = make_gate("openai", requests, settings, stage, starts_alone=False)
+    gate = make_gate("openai", requests, settings, stage, turn=MODEL_ATTEMPTS, starts_alone=False)
     return GatedClassifier(
         OpenAIClassifier.from_settings(
             settings, deadline=settings.openai_deadline - within, meter=gate
@@ -146,14 +148,13 @@ def build_act(settings: Settings) -> tuple[Stage, Mapping[str, Route]]:
         retention=ledger.RETENTION,
         longest_call=settings.vendor_timeout,
     )
-    share = settings.our_share
-    gate = make_gate(
-        "richpanel", _helpdesk_budget(settings, settings.helpdesk_split.acting), settings, stage
+    budget = _helpdesk_budget(settings, settings.helpdesk_split.acting)
+    gate = make_gate("richpanel", budget, settings, stage, turn=READ_AND_WRITE)
+    shop_budget = WindowBucket(
+        limit=settings.shopify_burst * settings.our_share,
+        window=settings.shopify_burst / settings.shopify_rate,
     )
-    shop_budget = TokenBucket(
-        rate=settings.shopify_rate * share, burst=settings.shopify_burst * share
-    )
-    shop_gate = make_gate("shopify", shop_budget, settings, stage)
+    shop_gate = make_gate("shopify", shop_budget, settings, stage, turn=1)
     assemble(
         stage,
         Richpanel.from_settings(settings, meter=gate),

@@ -6,7 +6,14 @@ a process starts, one call goes alone: if the vendor refuses that one, it refuse
 that had gathered.
 
 Waiting for budget is no failure and is done in line, however long: parking would only move the
-backlog from one topic to another. Waiting for a closed gate is `Patience.wait`, which parks.
+backlog from one topic to another. There is a line for each size of call, because a token that is
+too little for the next large one is enough for a small one; what has begun small ends soon, so the
+large ones get their turn. Waiting for a closed gate is `Patience.wait`, which parks.
+
+A closing is told as a time of the clock of who was refused. A worker whose clock is ahead by some
+seconds opens so much earlier, and is refused once itself at worst, with the call that goes alone;
+one whose clock is behind opens so much later. Nobody's clock can open a gate that another time
+holds closed.
 """
 
 from __future__ import annotations
@@ -14,13 +21,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from agents.patience import Later, Patience
 from pipeline import telemetry
 from pipeline.domain.retry import closed_seconds
-from pipeline.domain.token_bucket import Bucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import Permanent, RateLimited
 from pipeline.stream.delivery import DeliveryError
 
@@ -32,6 +42,13 @@ WORTH_TELLING = 1.0
 
 Announce = Callable[[float, str], Awaitable[None]]
 """Tells every process: closed until (unix seconds), reason."""
+
+
+@dataclass
+class _Turn:
+    """A call in hand; `reserved` is how many requests it may still make within the budget."""
+
+    reserved: int
 
 
 async def _nobody(until: float, reason: str) -> None:
@@ -46,7 +63,8 @@ class Gate:
         bucket: the budget of all processes together, less what is kept back.
         monotonic: seconds, for everything that is waited for.
         now: unix seconds, for what is told to others.
-        part: this process's part of the budget, asked before each call; 0 = not known now.
+        part: this process's part of the budget, asked before each call; 0 = nothing for now,
+            None = not known now.
         announce: tells the others of a closing.
         starts_alone: whether the first call goes alone: a process does not know what its
             predecessor spent.
@@ -55,11 +73,11 @@ class Gate:
     def __init__(
         self,
         vendor: str,
-        bucket: Bucket,
+        bucket: WindowBucket,
         *,
         monotonic: Callable[[], float],
         now: Callable[[], float],
-        part: Callable[[], float] = lambda: 1.0,
+        part: Callable[[], float | None] = lambda: 1.0,
         announce: Announce = _nobody,
         starts_alone: bool = True,
     ) -> None:
@@ -68,12 +86,15 @@ class Gate:
         self._monotonic = monotonic
         self._now = now
         self.part = part
-        self._share = 1.0
+        self._share: float | None = 1.0
         self._announce = announce
+        self._turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
         self._closed_until = 0.0
         self._refusals = 0
         self._alone = starts_alone
-        self._line = asyncio.Lock()  # first come, first served
+        self._lines: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._nobody_alone = asyncio.Event()
+        self._nobody_alone.set()
         self.waiting = 0
 
     # -- closing ------------------------------------------------------------------------------
@@ -110,7 +131,11 @@ class Gate:
     # -- the client's word --------------------------------------------------------------------
 
     def spent(self) -> None:
-        """A request was made."""
+        """A request was made; one that was reserved is so no longer, or it would count twice."""
+        turn = self._turn.get()
+        if turn is not None and turn.reserved:
+            turn.reserved -= 1
+            self._bucket.give_back()
         self._bucket.spend(self._monotonic())
 
     def remaining(self, count: int) -> None:
@@ -134,12 +159,11 @@ class Gate:
         """
         try:
             async with asyncio.timeout(within):
-                await self._enter(patience, requests)
+                is_alone = await self._enter(patience, requests)
         except TimeoutError:
             raise Later(within or 0.0, "over_budget") from None
-        is_alone = self._alone
-        if not is_alone:
-            self._line.release()
+        turn = _Turn(requests)
+        outer = self._turn.set(turn)
         try:
             yield
         except RateLimited as error:
@@ -151,9 +175,10 @@ class Gate:
         else:
             self._answered(is_alone)
         finally:
-            self._bucket.give_back(self._monotonic(), requests)
+            self._turn.reset(outer)
+            self._bucket.give_back(turn.reserved)
             if is_alone:
-                self._line.release()
+                self._nobody_alone.set()
 
     async def _refused(self, error: RateLimited) -> None:
         # Those that were on the wire together are refused together, which is one refusal.
@@ -169,30 +194,32 @@ class Gate:
             # The others will meet a 429 of their own; this process keeps to what it was told.
             log.warning("a closing was not told", extra={"fields": {"code": error.code}})
 
-    async def _enter(self, patience: Patience, requests: int) -> None:
-        """Returns at the head of the line, with its tokens reserved."""
+    async def _enter(self, patience: Patience, requests: int) -> bool:
+        """Returns with the call's tokens reserved, and whether it goes alone."""
         self.waiting += 1
         telemetry.GATE_WAITING.labels(self.vendor).set(self.waiting)
         try:
-            await self._line.acquire()
-            try:
+            async with self._lines[requests]:
                 await self._admitted(patience, requests)
-            except BaseException:
-                self._line.release()
-                raise
         finally:
             self.waiting -= 1
             telemetry.GATE_WAITING.labels(self.vendor).set(self.waiting)
+        if self._alone:
+            self._nobody_alone.clear()
+        return self._alone
 
     async def _admitted(self, patience: Patience, requests: int) -> None:
         while True:
             if (closed := self.closed_for) > 0:
                 await patience.wait(closed, "gate_closed")
                 continue
+            if not self._nobody_alone.is_set():
+                await self._nobody_alone.wait()
+                continue
             part = self.part()
-            if part not in {0.0, self._share}:
+            if part is not None and part != self._share:
                 self._share = part
-                self._bucket.share(self._monotonic(), part)
+                self._bucket.share(part)
             if (seconds := self._bucket.take(self._monotonic(), requests)) <= 0:
                 return
             await patience.sleep(seconds)

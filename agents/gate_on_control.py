@@ -6,17 +6,33 @@ import time
 
 from agents.gate import Gate
 from pipeline.app import Stage
+from pipeline.domain.budget import Sharing
 from pipeline.domain.control_records import GATE_PREFIX, GateRecord
-from pipeline.domain.token_bucket import Bucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.settings import Settings
 from pipeline.stream.control import Update
 
 
 def make_gate(
-    vendor: str, bucket: Bucket, settings: Settings, stage: Stage, *, starts_alone: bool = True
+    vendor: str,
+    bucket: WindowBucket,
+    settings: Settings,
+    stage: Stage,
+    *,
+    turn: int,
+    starts_alone: bool = True,
 ) -> Gate:
-    """A vendor's gate with this process's part of `bucket`: its part of the partitions."""
+    """A vendor's gate with this process's part of `bucket`: its part of the partitions.
+
+    `turn` is how many requests one call makes at most.
+    """
     key = GATE_PREFIX + vendor
+    longest = turn * max(settings.vendor_timeout, settings.openai_deadline)
+    sharing = Sharing(bucket.limit, turn, settings.partitions, guard=bucket.window + longest)
+
+    def part() -> float | None:
+        own = stage.app.assigned
+        return sharing.part(own, time.time()) if own else None
 
     async def announce(until: float, reason: str) -> None:
         known = stage.control.gate(vendor)
@@ -31,7 +47,7 @@ def make_gate(
         bucket,
         monotonic=time.monotonic,
         now=time.time,
-        part=lambda: len(stage.app.assigned) / settings.partitions,
+        part=part,
         announce=announce,
         starts_alone=starts_alone,
     )

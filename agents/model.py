@@ -17,7 +17,14 @@ from pipeline.control import Control
 from pipeline.domain.concurrency import AdaptiveLimit
 from pipeline.domain.modes import Mode, Subject
 from pipeline.domain.token_bucket import WindowBucket
-from pipeline.ports import Classifier, ModelAnswer, RateLimited, Transient, VendorError
+from pipeline.ports import (
+    MODEL_ATTEMPTS,
+    Classifier,
+    ModelAnswer,
+    RateLimited,
+    Transient,
+    VendorError,
+)
 
 _OVERLOADED = ("timeout", "unreachable", "http_5")
 """Beginnings of the codes that tell of the vendor's load; the others are about one text."""
@@ -54,7 +61,7 @@ class GatedClassifier:
         self._inner = inner
         self._gate = gate
         self._tokens = tokens
-        self._share = 1.0
+        self._share: float | None = 1.0
         self._limit = limit
         self._control = control
         self._tenant = tenant
@@ -76,16 +83,17 @@ class GatedClassifier:
         async with self._place():
             try:
                 patience = Patience(asyncio.sleep, inline=0.0)
-                async with self._gate.turn(patience, within=self._within):
+                turn = self._gate.turn(patience, requests=MODEL_ATTEMPTS, within=self._within)
+                async with turn:
                     return await self._asked(text, channel)
             except Later as later:
                 raise Transient(later.code) from None
 
     def _is_overdrawn(self) -> bool:
         part = self._gate.part()
-        if part not in {0.0, self._share}:
+        if part is not None and part != self._share:
             self._share = part
-            self._tokens.share(self._monotonic(), part)
+            self._tokens.share(part)
         return self._tokens.take(self._monotonic(), 0) > 0
 
     async def _asked(self, text: str, channel: str) -> ModelAnswer:
@@ -96,6 +104,7 @@ class GatedClassifier:
         try:
             answer = await self._inner.classify(text, channel=channel)
         except VendorError as error:
+            self._tokens.spend(self._monotonic(), error.tokens)
             if isinstance(error, RateLimited) or error.code.startswith(_OVERLOADED):
                 self._limit.pushed_back(self._monotonic())
                 telemetry.MODEL_CONCURRENCY.set(self._limit.limit)

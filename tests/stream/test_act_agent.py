@@ -31,16 +31,18 @@ from pipeline.domain.ledger import Intent as ReplyIntent
 from pipeline.domain.ledger import Unsettled, intent_key
 from pipeline.domain.permit import Policy
 from pipeline.domain.ticket_ledger import TicketLedger
-from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import (
     Ambiguous,
     Comment,
     LinkedOrder,
+    Meter,
     Order,
     Permanent,
     RateLimited,
     TicketState,
     Transient,
+    Unmetered,
     VendorError,
 )
 from pipeline.stream.control import Update, View
@@ -65,6 +67,10 @@ class Clock:
         self.at += 0.001
         return self.at
 
+    async def sleep(self, seconds: float) -> None:
+        self.at += max(0.0, seconds)
+        await asyncio.sleep(0)
+
 
 @dataclass
 class Desk:
@@ -80,18 +86,24 @@ class Desk:
     on_send: Callable[[], None] = lambda: None
     linked: LinkedOrder | None = None
     known_order: Order | None = None
+    meter: Meter = field(default_factory=Unmetered)
 
     async def ticket(self, ticket_id: str) -> TicketState:
+        self.meter.spent()
         seen = self.state
         self.on_ticket()
         return seen
 
     async def team_ids(self) -> dict[str, str]:
+        self.meter.spent()
         return {"Returns Admin": "team-3", "Email Support Team": "team-1"}
 
     async def apply_route(
         self, ticket: TicketState, *, team_id: str | None, tags: tuple[str, ...]
     ) -> None:
+        self.meter.spent()
+        if team_id is not None:
+            self.meter.spent()  # the id of a tag is not known: team and tags are two writes
         if self.route_failures:
             raise self.route_failures.pop(0)
         self.state = replace(
@@ -106,6 +118,7 @@ class Desk:
         self.state = replace(self.state, tags=self.state.tags | frozenset(tags))
 
     async def send_reply(self, ticket: TicketState, *, body: str) -> None:
+        self.meter.spent()
         self.on_send()
         failure, applies = self.send_failures.pop(0) if self.send_failures else (None, True)
         if applies:
@@ -149,6 +162,18 @@ def fresh_counts() -> CustomerCounts:
     return CustomerCounts(view, monotonic=lambda: 0.0)
 
 
+class Watched(WindowBucket):
+    """A budget that remembers when each request was made."""
+
+    def __init__(self, *, limit: float, window: float) -> None:
+        super().__init__(limit=limit, window=window)
+        self.made: list[float] = []
+
+    def spend(self, now: float, count: float = 1.0) -> None:
+        self.made.append(now)
+        super().spend(now, count)
+
+
 @dataclass
 class Setting:
     """What is around one worker."""
@@ -164,14 +189,15 @@ class Setting:
     deadline: float = 1e9
     closed_for: float = 0.0
     on_crash: Crash = crash
+    bucket: WindowBucket = field(default_factory=lambda: WindowBucket(limit=1000, window=1))
 
 
 def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     setting = setting or Setting()
     clock = setting.clock
-    bucket = TokenBucket(rate=1000, burst=1000)
-    gate = Gate("richpanel", bucket, monotonic=clock, now=clock)
+    gate = Gate("richpanel", setting.bucket, monotonic=clock, now=clock)
     gate.close(setting.closed_for)
+    desk.meter = gate
     calls = Calls(gate, deadline=setting.deadline, now=clock, uniform=lambda low, high: 0.0)
     policy = Policy(("email", "live_chat"), setting.allow_list)
     permits = Permits(
@@ -223,7 +249,9 @@ class World:
             if rows is not None:
                 puts = {key.encode(): value for key, value in rows.items()}
                 await stage.table.commit(0, puts, self.broker)
-            await run_batch(acting(stage, desk, setting), batch_of([recorded(request)]))
+            batch = batch_of([recorded(request)])
+            batch.assignment.sleep = setting.clock.sleep  # type: ignore[method-assign]
+            await run_batch(acting(stage, desk, setting), batch)
             await stage.table.close()
 
         asyncio.run(scenario())
@@ -271,6 +299,19 @@ def test_a_plan_reads_the_ticket_for_its_route_and_for_its_reply_and_no_third_ti
     assert world.run(desk)[-1] == ("ended", "acted")
     assert len(reads) == 2
     assert "mw-auto-replied" in desk.state.tags
+
+
+@pytest.mark.parametrize("limit", [3, 4, 5])
+def test_a_plan_never_makes_a_request_that_the_budget_has_no_place_for(
+    world: World, limit: int
+) -> None:
+    """Its route reads once and may write twice; when it begins, the teams have been read."""
+    window = 0.02
+    bucket = Watched(limit=limit, window=window)
+    assert world.run(Desk(), setting=Setting(bucket=bucket))[-1] == ("ended", "acted")
+    assert len(bucket.made) == 7
+    for begin in bucket.made:
+        assert sum(begin <= at < begin + window for at in bucket.made) <= limit
 
 
 def test_an_unknown_write_of_a_route_is_compared_before_it_is_made_again(world: World) -> None:

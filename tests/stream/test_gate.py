@@ -14,8 +14,9 @@ from agents.calls import Calls, GivenUp
 from agents.gate import Gate
 from agents.gate_on_control import make_gate
 from agents.patience import Later, Patience
-from pipeline.domain.token_bucket import Bucket, TokenBucket, WindowBucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import Ambiguous, Permanent, RateLimited, Transient, VendorError
+from pipeline.settings import Settings
 from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.controls import Controls
 
@@ -26,8 +27,8 @@ UNIX = 1_700_000_000.0
 class World:
     """A clock that sleep moves, a gate on it, and what was told to the other processes."""
 
-    bucket: Bucket = field(default_factory=lambda: TokenBucket(rate=1, burst=3))
-    part: float = 1.0
+    bucket: WindowBucket = field(default_factory=lambda: WindowBucket(limit=3, window=3))
+    part: float | None = 1.0
     at: float = 0.0
     is_cut_off: bool = False
     told: list[tuple[float, str]] = field(default_factory=list)
@@ -87,7 +88,7 @@ def through(world: World, calls: int, *, before: Callable[[Gate], object] = id) 
 
 
 def test_calls_within_the_budget_do_not_wait() -> None:
-    assert through(World(), 4) == [0, 0, 0, 1]
+    assert through(World(), 4) == [0, 0, 0, 3]
 
 
 def test_a_gate_that_is_closed_shortly_is_waited_for() -> None:
@@ -108,8 +109,71 @@ def test_a_wait_for_budget_is_done_in_line_however_long_it_takes() -> None:
 
 
 def test_what_the_vendor_says_is_left_beats_our_own_count() -> None:
-    assert through(World(), 3, before=lambda gate: gate.remaining(1)) == [0, 1, 2]
-    assert through(World(), 4, before=lambda gate: gate.remaining(99)) == [0, 0, 0, 1]
+    assert through(World(), 3, before=lambda gate: gate.remaining(1)) == [0, 3, 3]
+    assert through(World(), 4, before=lambda gate: gate.remaining(99)) == [0, 0, 0, 3]
+
+
+def test_the_vendors_word_lets_not_one_more_through_when_its_call_ends() -> None:
+    async def play() -> list[float]:
+        world = World()
+        gate = world.gate()
+        async with gate.turn(world.patience()):
+            await world.request(gate)()
+            gate.remaining(0)
+        async with gate.turn(world.patience()):
+            await world.request(gate)()
+        return world.requests
+
+    assert asyncio.run(play()) == [0, 3]
+
+
+def test_a_request_of_a_call_in_hand_counts_once() -> None:
+    async def no_wait(seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    async def play() -> float:
+        world = World()
+        gate = world.gate()
+        async with gate.turn(world.patience()):
+            await world.request(gate)()
+        world.at = 10.0
+        async with gate.turn(world.patience(), requests=2):
+            await world.request(gate)()
+            async with gate.turn(Patience(no_wait)):
+                return world.at
+
+    assert asyncio.run(play()) == 10.0
+
+
+def test_a_token_that_is_too_little_for_who_came_first_is_not_left_unused() -> None:
+    """Of three tokens one is left: who needs two waits, who came later and needs one does not."""
+    world = World()
+    order: list[str] = []
+
+    async def play() -> None:
+        gate = world.gate()
+        for _ in range(2):
+            async with gate.turn(world.patience()):
+                await world.request(gate)()
+        later = asyncio.Event()
+
+        async def call(name: str, requests: int) -> None:
+            async def sleep(seconds: float) -> None:
+                await later.wait()
+                await world.sleep(seconds)
+
+            async with gate.turn(Patience(sleep), requests=requests):
+                order.append(name)
+
+        large = asyncio.create_task(call("large", 2))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(1):
+            await call("small", 1)
+        later.set()
+        await large
+
+    asyncio.run(play())
+    assert order == ["small", "large"]
 
 
 def test_a_call_that_asked_the_vendor_nothing_costs_nothing() -> None:
@@ -129,7 +193,23 @@ def test_a_workers_part_of_the_budget_is_its_part_of_the_partitions() -> None:
 
 
 def test_a_part_that_is_not_known_changes_nothing() -> None:
-    assert through(World(part=0.0), 3) == [0, 0, 0]
+    assert through(World(part=None), 3) == [0, 0, 0]
+
+
+def test_whoever_has_no_part_for_now_waits_for_its_turn() -> None:
+    world = World(part=0.0)
+
+    async def play() -> float:
+        gate = world.gate()
+
+        async def sleep(seconds: float) -> None:
+            await world.sleep(seconds)
+            world.part = 1.0 if world.at >= 60.0 else 0.0
+
+        async with gate.turn(Patience(sleep)):
+            return world.at
+
+    assert asyncio.run(play()) == 60.0
 
 
 def test_a_429_closes_the_gate_and_is_told_to_everybody_once() -> None:
@@ -150,6 +230,31 @@ def test_a_429_closes_the_gate_and_is_told_to_everybody_once() -> None:
 
     asyncio.run(play())
     assert world.told == [(60.0, "http_429")]
+
+
+@pytest.mark.parametrize("named", [0.0, 1.0, 60.0])
+def test_the_first_429_closes_every_workers_gate_whatever_it_names(named: float) -> None:
+    world = World(answers=[RateLimited("http_429", named)])
+
+    async def play() -> float:
+        refused, other = world.gate(), world.gate()
+        with pytest.raises(RateLimited):
+            async with refused.turn(world.patience()):
+                await world.request(refused)()
+        world.at += 0.5  # until it is heard
+        for until, _ in world.told:
+            other.follow(UNIX + until)
+        return other.closed_for
+
+    assert asyncio.run(play()) == max(named, 2.0) - 0.5
+
+
+def test_a_storm_of_429_that_names_no_time_is_told_of_ten_times_in_ten_minutes() -> None:
+    world = World(answers=[RateLimited("http_429", 0.0) for _ in range(20)])
+    calls = world.calls()
+    patience = Patience(world.sleep, inline=1e9)
+    asyncio.run(calls.repeatable(world.request(calls.gate), patience))
+    assert sum(until < 600 for until, _ in world.told) <= 10
 
 
 @pytest.mark.parametrize("answer", [None, Permanent("http_404")])
@@ -205,7 +310,7 @@ def test_a_vendor_that_keeps_refusing_is_asked_ever_less() -> None:
     patience = world.patience()
     with pytest.raises(Later):
         asyncio.run(calls.repeatable(world.request(calls.gate), patience))
-    assert [round(until) for until, _ in world.told] == [5, 12, 27, 58]
+    assert [round(until) for until, _ in world.told] == [2, 4, 7, 14, 29, 60]
     assert patience.failures == 0
 
 
@@ -263,8 +368,8 @@ def test_a_429_does_not_cut_an_operators_longer_closing_short() -> None:
     stage: Any = SimpleNamespace(
         name="act", control=controls.control, follower=SimpleNamespace(put=note)
     )
-    settings: Any = SimpleNamespace(instance="0", partitions=1)
-    gate = make_gate("v", TokenBucket(rate=1, burst=3), settings, stage)
+    settings = Settings(instance="0")
+    gate = make_gate("v", WindowBucket(limit=3, window=3), settings, stage, turn=1)
     gate.waiting = 2
     assert [line() for line in controls.control.lines] == [2]
     controls.gate("v", 2_000.0)
@@ -283,7 +388,7 @@ def test_whoever_cannot_wait_is_told_that_there_is_no_budget() -> None:
         with pytest.raises(Later) as later:
             await gate.turn(patience, within=0.01).__aenter__()
         async with asyncio.timeout(1):
-            await gate._line.acquire()  # whoever gave up has left the line
+            await gate._lines[1].acquire()  # whoever gave up has left the line
         return later.value.code
 
     assert asyncio.run(play()) == "over_budget"

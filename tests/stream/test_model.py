@@ -39,16 +39,15 @@ class Model:
 def gated(
     model: Model,
     *,
+    requests: int = 1000,
     tokens: float = 1e6,
     most: int = 4,
     part: float = 1.0,
     controls: Controls | None = None,
 ) -> GatedClassifier:
     clock = asyncio.get_running_loop().time
-    requests = WindowBucket(limit=1000, window=60)
-    gate = Gate(
-        "openai", requests, monotonic=clock, now=clock, part=lambda: part, starts_alone=False
-    )
+    bucket = WindowBucket(limit=requests, window=60)
+    gate = Gate("openai", bucket, monotonic=clock, now=clock, part=lambda: part, starts_alone=False)
     return GatedClassifier(
         model, gate, WindowBucket(limit=tokens, window=60), AdaptiveLimit(most=most),
         control=(controls or Controls()).control, tenant="default", within=0.02, monotonic=clock,
@@ -77,6 +76,30 @@ def test_tokens_are_spent_once_they_are_known() -> None:
         return [await code(classifier) for _ in range(3)]
 
     assert asyncio.run(play()) == ["refund_request", "refund_request", "over_budget"]
+
+
+def test_the_tokens_of_a_failure_are_spent_too() -> None:
+    async def play() -> list[str]:
+        refusal = Permanent("refusal")
+        refusal.tokens = 200
+        classifier = gated(Model([refusal]), tokens=150)
+        return [await code(classifier) for _ in range(2)]
+
+    assert asyncio.run(play()) == ["refusal", "over_budget"]
+
+
+def test_both_attempts_of_a_call_have_their_place_in_the_budget_before_the_first() -> None:
+    async def play() -> list[str]:
+        model = Model(go=asyncio.Event())
+        classifier = gated(model, requests=3)
+        first = asyncio.create_task(code(classifier))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(code(classifier))
+        await asyncio.wait([second], timeout=1)
+        model.go.set()  # type: ignore[union-attr]
+        return [await second, await first]
+
+    assert asyncio.run(play()) == ["over_budget", "refund_request"]
 
 
 def test_a_worker_has_its_part_of_the_tokens() -> None:

@@ -14,7 +14,7 @@ from agents.orders import Orders
 from agents.patience import Patience
 from pipeline.app import Stage
 from pipeline.domain.order_replies import OrderFacts
-from pipeline.domain.token_bucket import TokenBucket
+from pipeline.domain.token_bucket import WindowBucket
 from pipeline.ports import LinkedOrder, Order, RateLimited, Transient, VendorError
 from tests.stream.memory_broker import MemoryBroker, batch_of, run_batch
 from tests.stream.test_act_agent import Desk, acting, recorded, request_for
@@ -60,7 +60,7 @@ def found(
 
     async def play() -> OrderFacts | None:
         def calls(vendor: str) -> Calls:
-            bucket = TokenBucket(rate=1000, burst=1000)
+            bucket = WindowBucket(limit=1000, window=1)
             gate = Gate(vendor, bucket, monotonic=lambda: 0.0, now=lambda: 0.0)
             if vendor == closed:
                 gate.close(60)
