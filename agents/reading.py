@@ -74,5 +74,5 @@ class Reading:
         # Whoever waits holds a place that a ticket whose words are here could have: no more of
         # them than the budget lets through in the time that one waits in line.
         gate = self._calls.gate
-        if gate.waiting >= max(1.0, self._rate * gate.part() * seconds):
+        if gate.waiting >= max(1.0, self._rate * (gate.part() or 0.0) * seconds):
             raise Later(seconds, "over_budget")
