@@ -158,9 +158,14 @@ def assert_logs_are_clean(folder: Path) -> None:
 
 
 def assert_topics_are_clean(bootstrap: str) -> None:
-    for spec in (topics.AUDIT, topics.CONTROL, topics.WINDOWS):
-        for each in records(bootstrap, spec.name):
+    for spec in (topics.AUDIT, topics.CONTROL, topics.WINDOWS, topics.ALERTS, topics.COUNTED):
+        found = records(bootstrap, spec.name)
+        assert found, spec.name
+        for each in found:
             assert words_of(each) == [], (spec.name, each.value())
+    keys = [each.key() or b"" for each in records(bootstrap, topics.ALERTS.name)]
+    assert any(key.startswith(b"alert/") for key in keys), "broken bodies raise an alert"
+    assert not any(TICKET.encode() in key for key in keys)
     for spec in (topics.RECEIVED, topics.ACCEPTED, topics.REQUESTED):
         for each in records(bootstrap, f"{spec.name}.dlq"):
             reasons = [value for key, value in each.headers() if key in REASONS]
@@ -177,5 +182,5 @@ def words_of(record: Any) -> list[bytes]:
     headers = [
         each for name, each in record.headers() or () if name not in {"ce_id", "traceparent"}
     ]
-    parts = [orjson.dumps(value), *headers]
+    parts = [orjson.dumps(value), record.key() or b"", *headers]
     return [part for part in parts if MARK.encode() in part.lower()]
