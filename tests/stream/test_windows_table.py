@@ -16,7 +16,8 @@ from pipeline.domain.events import Audit, Outcome
 from pipeline.domain.query import STEPS, WIDTH, answer, ask
 from pipeline.domain.signals import LAST_WEEK, LOOK_BACK
 from pipeline.domain.windows import Window, fold, window_start
-from tables.windows import RETENTION, WindowsTable
+from pipeline.stream.producer import Changes, Outgoing
+from tables.windows import GATHER, RETENTION, WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 BEGIN = 1_700_000_000
@@ -178,3 +179,40 @@ def test_a_worker_keeps_nothing_of_an_event_once_it_is_counted(
 
 def test_last_weeks_windows_are_kept_until_nobody_holds_this_week_against_them_any_more() -> None:
     assert RETENTION > LAST_WEEK + LOOK_BACK + WIDTH
+
+
+def test_at_a_low_rate_a_window_is_written_once_a_batch_and_batches_are_rationed_by_time(
+    make_stage: Callable[[str], Stage], memory_broker: MemoryBroker
+) -> None:
+    """At one event a batch the whole row is written for each: as often as `GATHER` lets a batch be."""
+    seconds = 20
+    batches = int(seconds / GATHER)
+
+    async def written(stage: Stage, partition: int, each: int) -> tuple[int, int]:
+        """Rows and bytes of a changelog after `batches` batches of `each` events."""
+        await stage.table.ready(partition)
+        table, rows, size = WindowsTable(stage.table), 0, 0
+        for number in range(batches):
+            at = int((BEGIN + number * GATHER) * 1000)
+            audit = Audit(stage="dedup", what="accepted", ingress_id="i", at=1.0).to_bytes()
+            records = [
+                FakeRecord(topics.AUDIT.name, partition, number * each + n, b"k", audit, (), at)
+                for n in range(each)
+            ]
+            batch = batch_of(records, partition=partition)
+            puts = fold_batch(batch, windows=table, now=lambda: 1.0).puts
+            await stage.table.commit(partition, puts, memory_broker)
+            rows += len(puts)
+            size += sum(len(key) + len(value or b"") for key, value in puts.items())
+        return rows, size
+
+    async def scenario() -> None:
+        stage = make_stage("observe")
+        stage.table.assign([0, 1])
+        few, many = await written(stage, 0, 1), await written(stage, 1, 200)
+        # Each batch its window, and each new window which one is the newest.
+        assert few[0] == many[0] == batches + seconds / WIDTH
+        assert many[1] < 1.2 * few[1]
+        await stage.table.close()
+
+    asyncio.run(scenario())
