@@ -136,6 +136,10 @@ class FactsReader:
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
         now = self.now()
+        of_rules = {rule.name: questions_of(rule, now) for rule in self.rules if rule.metric}
+        lately, last_week = (received_before(at) for at in (now, now - LAST_WEEK))
+        calls = ask("vendor_requests", now - _PER_BUDGET, now, by=("vendor",))
+        told = await self.ask({*chain(*of_rules.values()), lately, last_week, calls})
         said = await asyncio.to_thread(self.last_webhook.look)
         newest = None if said is None else said or self.watching_since
         gates = self._gates()
@@ -150,8 +154,8 @@ class FactsReader:
             written_at=None
             if newest is None
             else await self.sample.look(newest, now, is_closed=closed),
-            webhooks=await self._received(now),
-            webhooks_last_week=await self._received(now - LAST_WEEK),
+            webhooks=_total(told[lately]),
+            webhooks_last_week=_total(told[last_week]),
             broken=self.trail.broken(now),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))

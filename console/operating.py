@@ -25,7 +25,8 @@ from pipeline.lever import Lever
 from pipeline.settings import load_settings
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.control import Follower
-from pipeline.stream.producer import DeliveryError, Producer
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Producer
 
 CONNECTED_WITHIN = 5.0
 KAFKA_PORT = 9092
@@ -166,6 +167,23 @@ def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = T
             return await work(operator)
 
     return asyncio.run(run())
+
+
+async def is_listening(bootstrap_servers: str, within: float) -> bool:
+    """Whether a connection to any of the brokers comes about `within` seconds."""
+    places = (each.strip() for each in bootstrap_servers.split(","))
+    return any(await asyncio.gather(*(_connects(each, within) for each in places)))
+
+
+async def _connects(place: str, within: float) -> bool:
+    try:
+        where = urlsplit(f"//{place}")
+        async with asyncio.timeout(within):
+            _, writer = await asyncio.open_connection(where.hostname, where.port or KAFKA_PORT)
+    except (OSError, ValueError):  # a TimeoutError is an OSError, a port in words a ValueError
+        return False
+    writer.close()
+    return True
 
 
 def who() -> str:

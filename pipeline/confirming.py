@@ -14,7 +14,8 @@ from pipeline.control import Control
 from pipeline.domain.control_records import GateRecord, SwitchRecord
 from pipeline.domain.events import Audit
 from pipeline.domain.modes import ModeRecord
-from pipeline.stream.producer import DeliveryError, Outgoing, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Outgoing, Sender
 
 Detail = Mapping[str, str | int | float | bool]
 

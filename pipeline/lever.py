@@ -36,7 +36,8 @@ from pipeline.domain.modes import (
     own_mode,
     own_modes,
 )
-from pipeline.stream.producer import DeliveryError, Sender
+from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.producer import Sender
 
 log = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ SIGNALS: dict[str, str] = {
 }
 """Every signal and what it means."""
 
-KINDS = ("ingress", "dedup", "classify", "act", "observe")
-"""Processes without which nothing works."""
+KINDS = ("ingress", "dedup", "classify", "act", "observe", "parking")
+"""Processes without which work is not taken, not done or not seen."""
 GRACE = 5.0
 """Seconds that a webhook may take from the customer's message until it is durable here."""
 SILENT_AFTER = 10.0

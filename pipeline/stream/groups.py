@@ -90,7 +90,7 @@ class Groups:
         except (KafkaException, TimeoutError) as error:
             raise BrokerUnreachable(
                 f"the broker at {self._bootstrap} does not tell where its groups stand "
-                f"({_code(error)}): ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"
+                f"({_code(error)})"
             ) from None
 
     def _look(self) -> list[Standing]:

@@ -12,7 +12,7 @@ from pipeline.domain.control_records import GateRecord, ProcessRecord, SwitchRec
 from pipeline.domain.modes import GLOBAL, Mode, ModeRecord, Subject, mode_key
 from pipeline.lever import Lever
 from pipeline.stream.control import Update, View
-from pipeline.stream.producer import DeliveryError, Failure
+from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.memory_broker import MemoryBroker
 
 

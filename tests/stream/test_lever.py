@@ -14,7 +14,7 @@ from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.modes import GLOBAL, Mode
 from pipeline.lever import Refused
 from pipeline.stream.control import Update
-from pipeline.stream.producer import DeliveryError
+from pipeline.stream.delivery import DeliveryError
 from tests.stream.controls import Controls, Topic
 
 

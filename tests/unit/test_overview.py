@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from console import alerts, board
+from console import alerts, board, lag
 from console.board import Now
-from console.overview import KINDS, Facts, Level, Section, sections
+from console.overview import Facts, Level, Section, sections
 from console.status import screen
 from pipeline.alert_board import Judgement
+from pipeline.domain.signals import KINDS
 
 
 def process(name: str, **changes: Any) -> dict[str, Any]:
