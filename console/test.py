@@ -16,8 +16,8 @@ FAST = [
 ]  # fmt: skip
 ON_KAFKA = ["tests/integration", "tests/guarantees"]
 TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
-"""Tests on a broker wait most of the time for processes to die and to be missed; each of the two
-processes has a broker of its own and takes the next file when one is done."""
+"""Two processes that take the next file when one is done. Those of the tests on Kafka have a broker
+of their own each, and wait most of the time for others to die and to be missed."""
 COVERAGE = ["--cov", "--cov-branch", "--cov-report=term-missing", "--cov-fail-under=100"]
 
 
@@ -36,7 +36,7 @@ def run_tests(
     typer.echo("-- check")
     failed = failures() > 0
     typer.echo("-- unit and stream tests, 100 % branch coverage of pipeline/domain")
-    failed |= pytest("-q", *FAST, *COVERAGE) > 0
+    failed |= pytest("-q", *FAST, *TWO_AT_A_TIME, *COVERAGE) > 0
     typer.echo("-- integration tests and guarantees, two files at a time, on real brokers")
     failed |= pytest("-q", *ON_KAFKA, *TWO_AT_A_TIME, *([] if full else ["-m", "not full"])) > 0
     if failed:
