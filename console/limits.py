@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from console.budgets import VENDORS, InUse, in_use, number, waiting
 from console.bulk import moment, span
 from console.changes import Optional, Vendor
-from console.mode import CUT_OFF, Output, Patience, Reason, say
+from console.mode import Output, Patience, Reason, say
 from console.operating import Operator, once_more, or_unsure, who, with_operator
 from pipeline.confirming import Written
 from pipeline.domain.control_records import GateRecord
@@ -126,7 +126,7 @@ def close_until(
 
     closed: Closed = with_operator(close)
     what = f"{vendor}: closed until {_clock(closed.until)}"
-    say(what, closed, output, cut_off=cut_off(vendor))
+    say(what, closed, output)
 
 
 @app.command()
@@ -141,7 +141,7 @@ def reset(
                 vendor, reason=reason, by=who(), patience=patience
             )
 
-    say(f"{vendor}: open", with_operator(open_), output, cut_off=cut_off(vendor))
+    say(f"{vendor}: open", with_operator(open_), output)
 
 
 @app.command()
@@ -161,14 +161,6 @@ def shed(
             )
 
     say(f"{what}: {'made again' if off else 'left out'}", with_operator(switch), output)
-
-
-def cut_off(vendor: str) -> str:
-    """What one does that cannot hear of a change of this vendor's gate."""
-    if vendor == "openai":
-        # A mode forbids what is written at the helpdesk; to ask the model is allowed in each.
-        return "Whoever is cut off from the control topic asks the model as before"
-    return CUT_OFF
 
 
 def until_moment(until: str, vendor: str, *, now: float) -> float:

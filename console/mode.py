@@ -154,7 +154,7 @@ def panic(
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
-    """Stop every call to the helpdesk now; `recover` is the way back, one step at a time."""
+    """Stop every call to helpdesk, shop and model now; `recover` is the way back, step by step."""
     # In an emergency nothing is refused for its words.
     reason = reason.strip()[:MOST_REASON] or "panic"
     _set(lambda _: Mode.STOP, [GLOBAL], reason, output, patience, known=False)
@@ -229,7 +229,7 @@ def _step(answer: Answer) -> str:
     return f"{answer.scope}: {was} -> {answer.mode.value}"
 
 
-def say(what: str, written: Written, output: str, *, cut_off: str = CUT_OFF) -> None:
+def say(what: str, written: Written, output: str) -> None:
     """Tells what was changed and who has confirmed it; `what` names the change for a person.
 
     Raises:
@@ -238,7 +238,7 @@ def say(what: str, written: Written, output: str, *, cut_off: str = CUT_OFF) -> 
     if output == "json":
         _json([written])
     else:
-        typer.echo(in_words(what, written, cut_off=cut_off))
+        typer.echo(in_words(what, written))
     _end([written])
 
 
@@ -252,12 +252,12 @@ def _end(written: Sequence[Written]) -> None:
         raise typer.Exit(EXIT_UNACKNOWLEDGED)
 
 
-def in_words(what: str, written: Written, *, cut_off: str = CUT_OFF) -> str:
-    """One line for a person; `cut_off` says what one does that cannot hear of the change."""
+def in_words(what: str, written: Written) -> str:
+    """One line for a person."""
     if written.is_acknowledged:
         return f"{what}, confirmed by every process after {written.seconds * 1000:.0f} ms"
     return (
         f"{what} is written, but NOT CONFIRMED after {written.seconds:.1f} s by: "
-        f"{', '.join(written.missing)}. {cut_off}; end by hand what does not. "
+        f"{', '.join(written.missing)}. {CUT_OFF}; end by hand what does not. "
         "Who has confirmed by now: ./switchboard mode show"
     )

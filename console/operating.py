@@ -72,6 +72,7 @@ async def operating(
 
     Raises:
         BrokerUnreachable: nobody listens, or no broker answers `within` seconds.
+        ControlLost: one answers, and its control topic cannot be followed.
     """
     life = uuid.uuid4().hex
     producer = Producer(
@@ -121,7 +122,7 @@ async def operating(
         try:
             await follower.start()
         except KafkaError as error:
-            raise BrokerUnreachable(
+            raise ControlLost(
                 f"the broker at {bootstrap_servers} does not let itself be followed "
                 f"({type(error).__name__}): ./switchboard topics check"
             ) from None

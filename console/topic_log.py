@@ -108,7 +108,7 @@ class TopicLog:
                     continue
                 heard_at = time.monotonic()
             if time.monotonic() - heard_at > _SILENT_AFTER:
-                raise BrokerUnreachable("the broker answers no more: ./switchboard kafka status")
+                raise BrokerUnreachable("the broker answers no more")
 
     def _next(self) -> list[confluent_kafka.Message]:
         """What is there, at least one if it comes in time."""

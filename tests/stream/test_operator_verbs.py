@@ -11,7 +11,6 @@ import typer
 
 from console.changes import why_no_scope
 from console.drill import STANDS, after, drilled
-from console.limits import cut_off
 from console.mode import WAY_BACK, a_reason, in_words, set_each, switched_templates
 from console.operating import Operator, Unsure, once_more, or_unsure
 from pipeline.confirming import Written
@@ -111,13 +110,6 @@ def test_whoever_has_not_confirmed_is_named_and_so_is_what_shows_it_later() -> N
     assert "NOT CONFIRMED after 1.0 s by: act-0" in said
     assert "stops by itself within 5 s" in said
     assert said.endswith("./switchboard mode show")
-
-
-def test_a_worker_that_does_not_hear_of_the_models_gate_is_not_said_to_stop() -> None:
-    said = in_words("openai: closed", MISSING, cut_off=cut_off("openai"))
-    assert "stops by itself" not in said
-    assert "asks the model as before" in said
-    assert "stops by itself" in in_words("x", MISSING, cut_off=cut_off("richpanel"))
 
 
 def test_a_drill_gives_back_what_was(topic: Topic) -> None:
