@@ -24,6 +24,7 @@ from pipeline.domain.alerts import (
     Rule,
     budget_steps,
     due,
+    is_worse,
     is_worth_keeping,
     step,
     to_pull,
@@ -71,6 +72,7 @@ class Alerting:
     judged: Judgement = field(default_factory=Judgement)
     """The last judgement, which goes into this worker's signs of life."""
     _incidents: dict[str, Incident] = field(default_factory=dict)
+    _shown: dict[str, AlertState] = field(default_factory=dict)
     _sent: set[tuple[str, int]] = field(default_factory=set)
     _unwritten: Rows = field(default_factory=dict)
     """What has become of deliveries and could not be made durable yet."""
@@ -145,7 +147,7 @@ class Alerting:
         now = facts.now
         values = values_of(self.rules, facts)
         after = step(self.rules, self.states, values, now=now)
-        self._incidents = self.board.incidents()
+        self._incidents, self._shown = self.board.incidents(), self.board.states()
         rows: Rows = {}
         for id_, state in after.items():
             after[id_] = self._written(self.states.get(id_), state, rows, now)
@@ -177,7 +179,7 @@ class Alerting:
         if telling is not None and rule is not None:
             self._send(notice_of(telling, rule, at=now, runbook=self.runbook), rows, now)
             state = telling.after
-        if is_worth_keeping(before, state):
+        if is_worth_keeping(before, state) or is_worse(self._shown.get(state.id), state):
             rows[alert_key(state)] = state.to_bytes()
         return state
 

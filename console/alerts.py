@@ -44,11 +44,11 @@ def screen(now: Now) -> RenderableType:
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table("alert", "severity", "since", "value", "incident", "first lever")
+    table = Table("alert", "severity", "since (UTC)", "worst", "incident", "first lever")
     for row in rows:
         style = COLOURS[row["severity"]] if row["phase"] == "firing" else "dim"
         table.add_row(
-            row["alert"], row["severity"], f"{datetime.fromtimestamp(row['since'], UTC):%H:%M:%S}", f"{row['value']:.4g}",
+            row["alert"], row["severity"], f"{datetime.fromtimestamp(row['since'], UTC):%H:%M:%S}", f"{row['worst']:.4g}",
             row["incident"] or "", row["lever"], style=style,
         )  # fmt: skip
     return table

@@ -61,7 +61,7 @@ async def all_missing_seen(world: World, watch: Watch) -> None:
 
     await world.until(does, within=30.0)
     shown = await watch.command("./switchboard alerts")
-    values = [each["value"] for each in shown["alerts"] if each["alert"] == "ingress_silent/all"]
+    values = [each["worst"] for each in shown["alerts"] if each["alert"] == "ingress_silent/all"]
     world.figure("customers_missed", {"alert": values, "helpdesk": MISSED})
     world.promise("the_alert_counts_who_was_missed", held=values == [MISSED])
 

@@ -250,6 +250,20 @@ def is_worth_keeping(before: AlertState | None, after: AlertState) -> bool:
     return any(getattr(before, mark) != getattr(after, mark) for mark in marks)
 
 
+WORSE = 1.1
+"""What a firing alert's worst value must come to, of the one that people see, to be shown to them."""
+
+
+def is_worse(shown: AlertState | None, now: AlertState) -> bool:
+    """Whether people must see a new worst value: a slow rise is a record for each tenth of it."""
+    return (
+        shown is not None
+        and shown.fired_at == now.fired_at
+        and now.phase is Phase.FIRING
+        and now.worst >= WORSE * shown.worst
+    )
+
+
 class Telling(StrEnum):
     """What people are told of an alert."""
 

@@ -165,6 +165,20 @@ def test_the_next_worker_goes_on_with_what_is_open_and_tells_nobody_twice() -> N
     assert second.desk.told == [("gate_closed", "closed")]
 
 
+def test_a_firing_alert_shows_its_worst_value_and_a_slow_rise_is_not_written_each_time() -> None:
+    def missed(customers: int) -> dict[str, Any]:
+        return {"last_webhook_at": T - 60, "written_at": [T - 50] * customers}
+
+    async def story(worker: Worker) -> None:
+        written = []
+        for at, customers in enumerate((2, 2, 4, 100, 101, 105, 109, 111, 50)):
+            await worker.judge(at, **missed(customers))
+            written.append(worker.topic.board.states()["ingress_silent/all"].worst)
+        assert written == [2, 2, 4, 100, 100, 100, 100, 111, 111]
+
+    assert played(story).desk.told == [("ingress_silent", "fired")]
+
+
 def test_what_is_not_durable_is_told_to_nobody_and_comes_again() -> None:
     async def story(worker: Worker) -> None:
         worker.topic.fails = True
