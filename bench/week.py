@@ -30,8 +30,8 @@ BEGIN = END - DAYS * 86_400
 QUESTIONS: tuple[tuple[str, int | None, tuple[str, ...]], ...] = (
     ("received", 900, ("outcome",)),
     ("vendor_429_rate", 900, ("vendor",)),
-    ("end_to_end_seconds", 900, ()),
-    ("stage_duration_seconds", 900, ("stage",)),
+    ("end_to_end_seconds", 3600, ()),
+    ("stage_duration_seconds", 3600, ("stage",)),
     ("vendor_request_seconds", 3600, ("vendor",)),
     ("classification_latency_seconds", None, ()),
     ("actions", 86_400, ("action", "outcome")),

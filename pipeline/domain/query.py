@@ -22,6 +22,8 @@ STEPS = (10, 60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 """Seconds that a step may be; each is a whole number of some width that windows are kept in."""
 MOST_POINTS = 721
 """Points that a line may have: two hours in steps of ten seconds, a week in steps of a quarter hour."""
+MOST_QUANTILES = 241
+"""The same of a histogram, whose points cost ten times as much: a week in steps of an hour."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -108,10 +110,11 @@ def ask(
     if step not in STEPS:
         raise QueryError(f"no step of {step} s; there are: {', '.join(map(str, STEPS))} s")
     question = Question(found, _floor(begin, step), _ceil(end, WIDTH), step, by)
-    if len(question.starts) > MOST_POINTS:
-        least = next((each for each in STEPS if (end - begin) / each <= MOST_POINTS - 1), None)
+    most = MOST_QUANTILES if found.kind is Kind.HISTOGRAM else MOST_POINTS
+    if len(question.starts) > most:
+        least = next((each for each in STEPS if (end - begin) / each <= most - 1), None)
         hint = f"take a step of {least} s or more" if least else "take a shorter range"
-        raise QueryError(f"that would be more than {MOST_POINTS} points: {hint}")
+        raise QueryError(f"that would be more than {most} points: {hint}")
     return question
 
 

@@ -86,7 +86,7 @@ def test_every_answer_is_that_of_a_recount_whatever_is_cut_off_and_comes_again(
         for step in (None, *STEPS):
             for name, by in METRICS:
                 begin = BEGIN + rng.randint(0, 4000)
-                end = min(last, begin + 700 * (step or last)) - rng.randint(0, 99)
+                end = min(last, begin + 230 * (step or last)) - rng.randint(0, 99)
                 question = ask(name, begin, max(end, begin + 1), step=step, by=by)
                 assert answer(table.read(0, question), question) == answer(expected, question)
         await stage.table.close()

@@ -90,6 +90,7 @@ def test_a_gauge_is_its_highest_level() -> None:
         ("duplicate_rate", 0, 10, None, ("vendor",), "it has: none"),
         ("received", 0, 100, 7, (), "there are: 10, 60, 300"),
         ("received", 0, 7 * 86400, 10, (), "take a step of 900 s or more"),
+        ("stage_duration_seconds", 0, 7 * 86400, 900, (), "241 points: take a step of 3600 s"),
         ("received", 0, 20_000 * 86400, 60, (), "take a shorter range"),
     ],
 )
@@ -103,6 +104,7 @@ def test_what_cannot_be_asked_says_what_can(
 def test_a_week_may_be_asked_in_steps_of_fifteen_minutes_and_two_hours_in_ten_seconds() -> None:
     assert len(ask("received", 7, 7 * 86400 + 7, step=900).starts) == 673
     assert len(ask("received", 7, 7207, step=10).starts) == MOST_POINTS
+    assert len(ask("stage_duration_seconds", 7, 7 * 86400 + 7, step=3600).starts) == 169
     assert all(later % 10 == 0 for later in STEPS)
 
 
