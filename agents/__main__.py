@@ -35,6 +35,7 @@ from agents.status import Route, StatusServer, status_routes
 from agents.windows_peers import Windows, fetch_json, peers_on
 from pipeline import topics, tracing
 from pipeline.app import Stage, make_stage
+from pipeline.brokers import brokers
 from pipeline.clients.openai_classifier import OpenAIClassifier
 from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
@@ -210,7 +211,7 @@ async def run(name: str, settings: Settings) -> int:
     """Runs a stage until SIGTERM or SIGINT; the exit code."""
     mismatches = await asyncio.to_thread(
         admin.check,
-        settings.bootstrap_servers,
+        brokers(settings),
         topics.plans(partitions=settings.partitions, replication=settings.replication),
     )
     if mismatches:

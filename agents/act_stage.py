@@ -21,6 +21,7 @@ from agents.reply import Replier
 from agents.sending import Lease, Sending
 from pipeline import topics
 from pipeline.app import Stage
+from pipeline.brokers import brokers
 from pipeline.domain.permit import Policy
 from pipeline.ports import Helpdesk, Shop
 from pipeline.settings import Settings
@@ -114,7 +115,7 @@ def assemble(
     )
     attach_act(stage, work, concurrency=settings.act_concurrency, on_crash=on_crash)
     follower = Follower(
-        settings.bootstrap_servers,
+        brokers(settings),
         topics.COUNTED.name,
         view=view,
         sender=stage.producer,

@@ -29,6 +29,7 @@ from pipeline.domain.signals import (
     questions_of,
 )
 from pipeline.ports import RecentTickets, VendorError
+from pipeline.stream.cluster import librdkafka
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class LastWebhook:
     """When the newest webhook became durable, asked of the broker: no stage need be alive."""
 
     def __init__(self, bootstrap_servers: str, *, timeout: float = 5.0) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        self._admin = AdminClient({**librdkafka(bootstrap_servers), "log_level": 0})
         self._timeout = timeout
 
     def look(self) -> float | None:

@@ -14,6 +14,7 @@ from agents.audit_reader import AuditReader
 from agents.status import Answer, Route, json_answer
 from pipeline.alert_board import AlertBoard, Judgement, follow_alerts
 from pipeline.app import Stage
+from pipeline.brokers import brokers
 from pipeline.domain.alerts import Rule, described, shipped_rules
 from pipeline.lever import Lever
 from pipeline.ports import RecentTickets
@@ -45,14 +46,14 @@ def attach_alerts(
         return alerting.judged.to_bytes()
 
     board, follower = follow_alerts(
-        settings.bootstrap_servers,
+        brokers(settings),
         stage.producer,
         key=f"worker/{settings.instance}",
         monotonic=time.monotonic,
         on_crash=on_crash,
         beat=beat,
     )
-    rules, trail = shipped_rules(), AuditReader(settings.bootstrap_servers)
+    rules, trail = shipped_rules(), AuditReader(brokers(settings))
     alerting = Alerting(
         rules,
         board,
@@ -63,7 +64,7 @@ def attach_alerts(
             ask,
             lag,
             trail,
-            LastWebhook(settings.bootstrap_servers),
+            LastWebhook(brokers(settings)),
             HelpdeskSample(desk),
             budgets_of(settings),
             time.time,

@@ -13,6 +13,7 @@ import confluent_kafka
 from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.invariants import Broken, Invariants
+from pipeline.stream.cluster import librdkafka
 
 HORIZON = 5 * 3600.0
 """Seconds that are read again: `act_deadline` (4 h), within which any event ends, and an hour."""
@@ -61,7 +62,7 @@ class AuditReader:
     def _run(self, state: Invariants, stop: threading.Event) -> None:
         consumer = confluent_kafka.Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **librdkafka(self._bootstrap),
                 "group.id": "switchboard-invariants",
                 # No commits: where it begins is a matter of time, not of what was read before.
                 "enable.auto.commit": False,

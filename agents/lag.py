@@ -12,6 +12,7 @@ from typing import Protocol
 from agents.status import Answer, Route, json_answer
 from pipeline import telemetry, topics
 from pipeline.app import Stage
+from pipeline.brokers import brokers
 from pipeline.control_metrics import ControlCollector
 from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, lines, positions, queues
 from pipeline.settings import Settings
@@ -80,7 +81,7 @@ class LagObserver:
 
 def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
     """Adds the observer to the stage; its series and those of the control topic to /metrics."""
-    groups = Groups(settings.bootstrap_servers, topics.GROUPS)
+    groups = Groups(brokers(settings), topics.GROUPS)
     control = stage.control
     watch = LagWatch(
         read=lambda: positions(control.processes(), control.view.broker_time),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from agents.status import StatusServer, status_routes
 from pipeline import telemetry, topics
+from pipeline.brokers import brokers
 from pipeline.control import follow
 from pipeline.settings import Settings, address
 from pipeline.stream.batch import Record
@@ -31,13 +32,13 @@ async def serve_parking(
     Crashes where only a fresh start mends it.
     """
     producer = Producer(
-        settings.bootstrap_servers,
+        brokers(settings),
         client_id=f"switchboard-{NAME}-{settings.instance}",
         on_fatal=lambda code: crash("producer", code=code),
     )
     # It calls no vendor, so it confirms each change at once; that it is alive others see by this.
     control, follower = follow(
-        settings.bootstrap_servers,
+        brokers(settings),
         producer,
         name=f"{NAME}-{settings.instance}",
         life=uuid.uuid4().hex,
@@ -45,7 +46,7 @@ async def serve_parking(
         on_crash=crash,
     )
     scheduler = Scheduler(
-        settings.bootstrap_servers,
+        brokers(settings),
         [spec.name for spec in topics.PARKED.values()],
         group=topics.PARKING_GROUP,
         back_to=[spec.name for spec in topics.PARKING],

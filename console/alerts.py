@@ -13,6 +13,7 @@ from rich.text import Text
 
 from console.board import Now, alerts_now, as_json
 from console.bulk import Output
+from pipeline.brokers import brokers
 from pipeline.domain.alerts import shipped_rules
 from pipeline.settings import load_settings
 
@@ -26,7 +27,7 @@ def alerts(every: Every = False, rules: Rules = False, output: Output = "table")
     if rules:
         show_rules(output)
         return
-    now = alerts_now(load_settings().bootstrap_servers, every=every)
+    now = alerts_now(brokers(load_settings()), every=every)
     if output == "json":
         as_json({"alerts": now.rows, "judged_at": now.judged_at, "doubts": now.doubts})
         return

@@ -11,6 +11,7 @@ from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.windows import Window, fold, window_start
 from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.cluster import librdkafka
 
 _TIMEOUT = 10.0
 _RUN = 5_000
@@ -30,7 +31,7 @@ def windows_of_trail(bootstrap_servers: str, begin: int, end: int) -> list[Windo
     """
     consumer = confluent_kafka.Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **librdkafka(bootstrap_servers),
             "group.id": "console",
             "enable.auto.commit": False,
             "log_level": 0,

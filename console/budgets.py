@@ -12,6 +12,7 @@ from pipeline import topics
 from pipeline.domain.budget import Split, split
 from pipeline.domain.control_records import Heard
 from pipeline.settings import BUDGETS, Settings
+from pipeline.stream.cluster import librdkafka
 
 CALLERS = {"richpanel": "act-", "shopify": "act-", "openai": "classify-"}
 """Vendor -> how the names of the workers begin that it is the main business of."""
@@ -126,7 +127,7 @@ def waiting(bootstrap_servers: str) -> Waiting:
 def _lag(bootstrap_servers: str, group: str, names: Iterable[str]) -> dict[str, int]:
     """Topic -> records that `group` has not committed."""
     consumer = confluent_kafka.Consumer(
-        {"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0}
+        {**librdkafka(bootstrap_servers), "group.id": group, "log_level": 0}
     )
     behind = {}
     try:

@@ -12,7 +12,9 @@ from pathlib import Path
 from console.operating import bring, operating
 from console.processes import Supervisor, python
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.modes import Mode
+from pipeline.settings import load_settings
 from pipeline.stream import admin
 
 STAGES = ("dedup", "classify", "act", "observe")
@@ -131,7 +133,9 @@ class Environment:
                 await bring(operator.lever, self._setup.mode, reason="development", by="dev")
 
     def _given_broker(self) -> str | None:
-        return None if self._setup.is_private else os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if self._setup.is_private or not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+            return None
+        return brokers(load_settings())
 
     async def _broker(self) -> str:
         given = self._given_broker()
@@ -146,8 +150,11 @@ class Environment:
         return str(child.ready["bootstrap"])
 
     def _settings(self, broker: str, vendors: Mapping[str, str], token: str) -> dict[str, str]:
+        login = () if self._given_broker() is None else ("SWITCHBOARD_KAFKA_",)
         inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SWITCHBOARD_") or name.startswith(login)
         }
         return {
             **inherited,

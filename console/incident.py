@@ -19,6 +19,7 @@ from console.bulk import Output
 from console.operating import operating, or_unsure, who
 from console.topic_log import TopicLog
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.alerts import Severity
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.incidents import (
@@ -96,7 +97,7 @@ def found(incidents: dict[str, Incident], wanted: str) -> Incident:
 
 
 def _servers() -> str:
-    return load_settings().bootstrap_servers
+    return brokers(load_settings())
 
 
 def _write(servers: str, entry: Entry) -> None:

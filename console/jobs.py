@@ -19,6 +19,7 @@ from console.bulk import Output
 from console.job_runner import JobRefused, Jobs, Work, described, run_job
 from console.mode import Reason
 from console.operating import Operator, once_more, or_unsure, who, with_operator
+from pipeline.brokers import brokers
 from pipeline.domain.jobs import JobRecord, JobState, is_running
 from pipeline.settings import load_settings
 
@@ -89,7 +90,7 @@ def resume(name: Name, output: Output = "table") -> None:
         return job
 
     job: JobRecord = with_operator(look)
-    work = KINDS[job.kind](load_settings().bootstrap_servers)
+    work = KINDS[job.kind](brokers(load_settings()))
     again = job.model_copy(update={"state": JobState.RUNNING, "why": None, "by": who()})
     raise typer.Exit(run_now(again, work, output))
 

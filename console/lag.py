@@ -21,6 +21,7 @@ from rich.text import Text
 from console.bulk import Output
 from console.operating import Operator, operating
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.lag import WINDOW
 from pipeline.lag import LOOK, STALE_AFTER, LagWatch, as_row, positions
@@ -66,7 +67,7 @@ def lag(watch: Watch = False, every: All = False, output: Output = "table") -> N
 
 
 async def _show(settings: Settings, *, watch: bool, every: bool, output: str) -> None:
-    async with operating(settings.bootstrap_servers) as operator:
+    async with operating(brokers(settings)) as operator:
         await operator.known()
         async with aclosing(looks(operator, settings)) as seen:
             if not watch:
@@ -144,7 +145,7 @@ class OwnLooks:
     """Looks at the broker itself; a stall is seen after `WINDOW` seconds of it."""
 
     def __init__(self, operator: Operator, settings: Settings) -> None:
-        self._groups = Groups(settings.bootstrap_servers, topics.GROUPS)
+        self._groups = Groups(brokers(settings), topics.GROUPS)
         control = operator.control
         self._watch = LagWatch(
             read=lambda: positions(control.processes(), control.view.broker_time),

@@ -14,6 +14,7 @@ from console.bulk import Output
 from console.release import everything
 from console.topic_log import TopicLog
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.events import HeldState, Withheld
 from pipeline.domain.ticket_ledger import TicketLedger
 from pipeline.domain.withheld import state_at
@@ -55,7 +56,7 @@ def show(
     output: Output = "table",
 ) -> None:
     """Show every reply of TICKET: reserved, sending, sent, withheld, unknown and the rest."""
-    servers, now = load_settings().bootstrap_servers, time.time()
+    servers, now = brokers(load_settings()), time.time()
     lines = replies(read(servers, ticket), everything(servers), now)
     if output == "json":
         answer = {"ticket": ticket, "replies": lines}

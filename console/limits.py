@@ -19,6 +19,7 @@ from console.bulk import moment, span
 from console.changes import Optional, Vendor
 from console.mode import Output, Patience, Reason, say
 from console.operating import Operator, once_more, or_unsure, who, with_operator
+from pipeline.brokers import brokers
 from pipeline.confirming import Written
 from pipeline.domain.control_records import GateRecord
 from pipeline.domain.shedding import OPTIONAL
@@ -59,7 +60,7 @@ def show(output: Output = "table") -> None:
         )
 
     seen: Looked = with_operator(look)
-    left = waiting(settings.bootstrap_servers)
+    left = waiting(brokers(settings))
     told = {
         "vendors": [
             {

@@ -21,6 +21,7 @@ from console.bulk import moment, span
 from console.charts import draw, show
 from console.lag import observers
 from console.operating import Operator, with_operator
+from pipeline.brokers import brokers
 from pipeline.domain.metrics import CATALOGUE, Kind
 from pipeline.domain.query import STEPS, QueryError, Question, answer, ask, told
 from pipeline.settings import load_settings
@@ -135,7 +136,7 @@ async def _observers(operator: Operator) -> list[str]:
 
 def _replayed(question: Question) -> Mapping[str, Any]:
     settings = load_settings()
-    windows = windows_of_trail(settings.bootstrap_servers, question.begin, question.end)
+    windows = windows_of_trail(brokers(settings), question.begin, question.end)
     return told(question, answer(windows, question), missing=())
 
 

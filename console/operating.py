@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from aiokafka.errors import KafkaError
 
+from pipeline.brokers import brokers
 from pipeline.control import Control, follow
 from pipeline.domain.control_records import GATE_PREFIX, SHED_PREFIX, TEMPLATE_PREFIX
 from pipeline.domain.events import UnreadableValue
@@ -162,7 +163,7 @@ def with_operator(work: Callable[[Operator], Awaitable[Any]], *, known: bool = T
     """The result of `work` on the control topic, with its state known unless said otherwise."""
 
     async def run() -> Any:
-        async with operating(load_settings().bootstrap_servers) as operator:
+        async with operating(brokers(load_settings())) as operator:
             if known:
                 await operator.known()
             return await work(operator)

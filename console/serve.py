@@ -18,6 +18,7 @@ import uvicorn
 
 from console.api import ControlApi
 from console.operating import ControlLost, operating
+from pipeline.brokers import brokers
 from pipeline.http_server import HttpServer
 from pipeline.mending import mended
 from pipeline.settings import Settings, SettingsError, listening, load_settings
@@ -76,7 +77,7 @@ def tokens_of(settings: Settings) -> dict[str, str]:
 
 async def run(settings: Settings, tokens: dict[str, str], bound: socket.socket) -> None:
     """Serves on `bound` until SIGTERM or SIGINT."""
-    async with operating(settings.bootstrap_servers) as operator:
+    async with operating(brokers(settings)) as operator:
         await operator.known()
         server = ControlServer(
             uvicorn.Config(

@@ -27,9 +27,11 @@ from console.operating import Operator, described, operating
 from console.overview import Facts, Level, Section, sections
 from console.topic_log import TopicMissing
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.cluster import librdkafka
 
 HOUR = 3600.0
 ANSWERS_WITHIN = 2.5
@@ -91,17 +93,15 @@ async def gather(settings: Settings) -> Facts:
         BrokerUnreachable: no broker answers, so nothing can.
         ControlLost: the control topic is not there.
     """
-    async with operating(settings.bootstrap_servers, within=ANSWERS_WITHIN) as operator:
+    async with operating(brokers(settings), within=ANSWERS_WITHIN) as operator:
         await operator.known()
         missing: dict[str, str] = {}
         control = described(operator.control)
         lags, letters, left, alerts = await asyncio.gather(
             _or_missing(missing, "lag", _lag(operator, settings)),
             _or_missing(missing, "letters", asyncio.to_thread(letters_of, settings)),
-            _or_missing(missing, "queued", asyncio.to_thread(waiting, settings.bootstrap_servers)),
-            _or_missing(
-                missing, "alerts", asyncio.to_thread(alerts_now, settings.bootstrap_servers)
-            ),
+            _or_missing(missing, "queued", asyncio.to_thread(waiting, brokers(settings))),
+            _or_missing(missing, "alerts", asyncio.to_thread(alerts_now, brokers(settings))),
         )
         return Facts(
             modes=control["modes"],
@@ -153,7 +153,7 @@ def _vendor(operator: Operator, left: Waiting | None, vendor: str) -> dict[str, 
 
 def letters_of(settings: Settings) -> dict[str, dict[str, int]]:
     """Topic -> records that are kept, and those of the last hour; dead letters and quarantine."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    admin = AdminClient({**librdkafka(brokers(settings)), "log_level": 0})
     known = admin.list_topics(timeout=_TIMEOUT).topics
     places = [
         TopicPartition(name, number)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from console.topics import Output
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.begin_again import begin_again, is_ahead
@@ -79,7 +80,7 @@ def open_changelog(settings: Settings, name: str, partition: int) -> Changelog:
     """The changelog partition behind a store."""
     stage = STAGES[name]
     logs = Changelogs(
-        settings.bootstrap_servers,
+        brokers(settings),
         group=f"switchboard-{stage}",
         source=topics.STAGE_SOURCES[stage].name,
     )
@@ -273,7 +274,7 @@ async def begin_partition(
                 )
             if not is_real:
                 return f"partition {partition}: would go on with {source}"
-            producer = Producer(settings.bootstrap_servers, client_id="switchboard-console")
+            producer = Producer(brokers(settings), client_id="switchboard-console")
             written = await begin_again(
                 store.folder if store else None, changelog, (topic, partition), producer,
                 epoch=uuid.uuid4().hex,

@@ -11,6 +11,7 @@ import confluent_kafka
 
 from pipeline.mending import APPLY
 from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.cluster import librdkafka
 
 _TIMEOUT = 10.0
 _CONNECTED_WITHIN = 5.0
@@ -58,7 +59,7 @@ class TopicLog:
     ) -> None:
         self._consumer = confluent_kafka.Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **librdkafka(bootstrap_servers),
                 "group.id": "console",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.events import Message
 from pipeline.mending import mended
 from pipeline.settings import Settings, load_settings
@@ -77,7 +78,7 @@ def list_(output: Output = "table") -> None:
 def apply() -> None:
     """Create the topics that are missing, then check them all."""
     settings = load_settings()
-    made = admin.apply(settings.bootstrap_servers, _plans(settings))
+    made = admin.apply(brokers(settings), _plans(settings))
     typer.echo(f"created {len(made)} topics" if made else "nothing to create")
     check()
 
@@ -86,7 +87,7 @@ def apply() -> None:
 def check() -> None:
     """Compare the broker's topics with the table; exit 1 on any difference."""
     settings = load_settings()
-    problems = admin.check(settings.bootstrap_servers, _plans(settings))
+    problems = admin.check(brokers(settings), _plans(settings))
     for problem in problems:
         typer.echo(f"FAIL {mended(problem)}")
     if problems:

@@ -10,6 +10,7 @@ import confluent_kafka
 
 from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
+from pipeline.stream.cluster import librdkafka
 
 EFFECTS = {"routed": "tags", "replied": "reply"}
 """What a stage says it did -> the kind of effect that the helpdesk's journal must hold."""
@@ -72,7 +73,7 @@ class TrailReader:
         self._trail = trail
         self._consumer = confluent_kafka.Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **librdkafka(bootstrap_servers),
                 "group.id": "console",
                 # A close would otherwise wait for a commit that a stopped broker never answers.
                 "enable.auto.commit": False,

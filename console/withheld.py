@@ -21,6 +21,7 @@ from console.operating import Operator, or_unsure, who, with_operator
 from console.release import FILTER, KIND, everything, is_executed, outgoing, work
 from console.release import release as send
 from pipeline import topics
+from pipeline.brokers import brokers
 from pipeline.domain.events import HeldState, Withheld
 from pipeline.domain.modes import Mode
 from pipeline.domain.permit import WithheldReason
@@ -57,7 +58,7 @@ def list_(
     """
     now = time.time()
     asked = Filter(moment(since or "1d"), reason, mode and mode.value, kind, state)
-    found = chosen(everything(load_settings().bootstrap_servers), asked, now=now)
+    found = chosen(everything(brokers(load_settings())), asked, now=now)
     reasons = Counter(each.reason for each in found)
     if output == "json":
         _say({"count": len(found), "reasons": reasons, "items": [_row(e, now) for e in found]})
@@ -87,7 +88,7 @@ def show(
 ) -> None:
     """Show one withheld step with the reply as it would have been sent."""
     now = time.time()
-    each = _one(everything(load_settings().bootstrap_servers), item)
+    each = _one(everything(brokers(load_settings())), item)
     row = {**_row(each, now), "rendered": each.rendered}
     if output == "json":
         _say(row)
@@ -116,7 +117,7 @@ def release(
     A filter makes a job: ./switchboard jobs lists, stops and resumes it.
     """
     asked = _asked(item, since, reason, mode, kind, everything_=all_)
-    servers = load_settings().bootstrap_servers
+    servers = brokers(load_settings())
     found = _chosen(servers, item, asked)
     if not agreed(len(found), "Release", dry_run=dry_run, yes=yes, output=output):
         _would("release", found, output)
@@ -153,7 +154,7 @@ def expire(
 ) -> None:
     """Give withheld steps up: they can not be released any more."""
     asked = _asked(item, since, reason, mode, kind, everything_=all_)
-    found = _chosen(load_settings().bootstrap_servers, item, asked)
+    found = _chosen(brokers(load_settings()), item, asked)
     if not agreed(len(found), "Expire", dry_run=dry_run, yes=yes, output=output):
         _would("expire", found, output)
         return

@@ -21,6 +21,7 @@ from ingress.server import Server
 from ingress.signature import SecretError, Secrets
 from ingress.webhooks import Webhooks
 from pipeline import topics, tracing
+from pipeline.brokers import brokers
 from pipeline.control import follow
 from pipeline.http_server import HttpServer
 from pipeline.measured import Reports
@@ -74,7 +75,7 @@ async def run(settings: Settings, secrets: Secrets) -> int:
     plan = topics.plans(partitions=settings.partitions, replication=settings.replication)
     used = (topics.RECEIVED.name, topics.AUDIT.name, topics.CONTROL.name)
     written = [each for each in plan if each.name in used]
-    mismatches = await asyncio.to_thread(admin.check, settings.bootstrap_servers, written)
+    mismatches = await asyncio.to_thread(admin.check, brokers(settings), written)
     if mismatches:
         sys.stderr.write(
             "the topics do not fit this version:\n  " + "\n  ".join(map(mended, mismatches)) + "\n"
@@ -84,14 +85,14 @@ async def run(settings: Settings, secrets: Secrets) -> int:
         tracing.start(settings.traces_url, "ingress")
     bound = listening(settings)
     producer = Producer(
-        settings.bootstrap_servers,
+        brokers(settings),
         client_id="switchboard-ingress",
         delivery_timeout=settings.ingress_ack_timeout,
         on_fatal=lambda code: crash("producer", code=code),
     )
     life = uuid.uuid4().hex
     control, follower = follow(
-        settings.bootstrap_servers,
+        brokers(settings),
         producer,
         name=f"ingress-{settings.instance}",
         life=life,

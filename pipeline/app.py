@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline import telemetry, topics
+from pipeline.brokers import brokers
 from pipeline.control import Control, follow
 from pipeline.measured import Reports
 from pipeline.mending import mended
@@ -72,7 +73,7 @@ def make_stage(
     folder.mkdir(parents=True, exist_ok=True)
     app = DurableApp(
         f"switchboard-{name}",
-        bootstrap_servers=settings.bootstrap_servers,
+        bootstrap_servers=brokers(settings),
         folder=folder,
         gather=gather,
         on_crash=functools.partial(crash, told=mended),
@@ -86,7 +87,7 @@ def make_stage(
         changelog=topics.STAGE_CHANGELOGS[name].name,
         folder=folder,
         open_changelog=Changelogs(
-            settings.bootstrap_servers,
+            brokers(settings),
             group=f"switchboard-{name}",
             source=topics.STAGE_SOURCES[name].name,
         ).open,
@@ -96,14 +97,14 @@ def make_stage(
     )
     app.durable.append(durable)
     producer = Producer(
-        settings.bootstrap_servers,
+        brokers(settings),
         client_id=f"switchboard-{name}-{settings.instance}",
         fence=app.stalls.look,
         on_fatal=lambda code: app.end("producer", DeliveryError(code, Failure.FATAL)),
     )
     life = uuid.uuid4().hex
     control, follower = follow(
-        settings.bootstrap_servers,
+        brokers(settings),
         producer,
         name=f"{name}-{settings.instance}",
         life=life,

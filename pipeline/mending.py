@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.stream.admin import PARTITIONS, BrokerUnreachable, Misfit, TopicRefused
+from pipeline.stream.admin import (
+    PARTITIONS,
+    BrokerUnreachable,
+    LoginRefused,
+    Misfit,
+    TopicRefused,
+)
 from pipeline.stream.guard import Told
 
 APPLY = "./switchboard topics apply"
@@ -12,6 +18,8 @@ START = "./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"
 def mended(trouble: BaseException | Misfit) -> str:
     """The trouble in its own words, and behind them what mends it where that is a command."""
     match trouble:
+        case LoginRefused():
+            command = "SWITCHBOARD_KAFKA_TLS, _CA_FILE, _USERNAME and _PASSWORD say how to log in"
         case BrokerUnreachable():
             command = START
         case TopicRefused():

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.domain.budget import Split, split
@@ -41,11 +42,24 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", frozen=True, extra="ignore")
 
-    bootstrap_servers: str = Field(
+    kafka_addresses: str = Field(
         default="127.0.0.1:9092",
-        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "bootstrap_servers"),
+        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "kafka_addresses"),
     )
     """Comma-separated ``host:port`` of the brokers."""
+    kafka_tls: bool = False
+    """Whether the brokers are spoken to over TLS."""
+    kafka_ca_file: FilePath | None = None
+    """Certificates (PEM) of who vouches for the brokers; none = those whom the machine trusts."""
+    kafka_cert_file: FilePath | None = None
+    """This client's own certificate (PEM), where the brokers want one."""
+    kafka_key_file: FilePath | None = None
+    """The key of that certificate (PEM, not encrypted)."""
+    kafka_username: str | None = None
+    """Name to log in at the brokers with by SASL; none = no SASL."""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How the password is proven."""
     partitions: int = Field(default=4, ge=1, le=1000)
     """Partitions of every keyed topic. Forever: it decides where a ticket lives."""
     replication: int = Field(default=1, ge=1, le=5)

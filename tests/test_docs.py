@@ -19,7 +19,7 @@ from pipeline.telemetry import PREFIX, REGISTRY
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SETTINGS = {
-    "KAFKA_BOOTSTRAP_SERVERS" if name == "bootstrap_servers" else f"SWITCHBOARD_{name.upper()}"
+    "KAFKA_BOOTSTRAP_SERVERS" if name == "kafka_addresses" else f"SWITCHBOARD_{name.upper()}"
     for name in Settings.model_fields
 }
 METRICS = {

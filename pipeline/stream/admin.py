@@ -8,14 +8,27 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from pipeline.stream.cluster import librdkafka
+
 _TIMEOUT = 10.0
+_TRIES = (1.0, 2.0, 7.0)
+"""Seconds; a login that fails is told behind the first of them, a broker that is away after all."""
 CHECKED_CONFIG = ("cleanup.policy", "message.timestamp.type")
 """Settings that change what a topic means; retention and sizes are the operator's to tune."""
 PARTITIONS = "partitions"
+_REFUSED = (
+    KafkaError._SSL,  # noqa: SLF001 - its public name
+    KafkaError._AUTHENTICATION,  # noqa: SLF001
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+)
 
 
 class BrokerUnreachable(Exception):
     """No broker answers; the text says where."""
+
+
+class LoginRefused(BrokerUnreachable):
+    """A broker is there and the connection fails at TLS or at the login; the text has the reason."""
 
 
 class TopicRefused(Exception):
@@ -59,11 +72,10 @@ def apply(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
     """Creates the topics that are missing; the names of those it made.
 
     Raises:
-        BrokerUnreachable: no broker answers.
+        BrokerUnreachable: no broker answers, or none lets us in (`LoginRefused`).
         TopicRefused: it does not make one of them.
     """
-    admin = _admin(bootstrap_servers)
-    existing = _partitions(admin, bootstrap_servers)
+    admin, existing = _ask(bootstrap_servers)
     missing = [plan for plan in plans if plan.name not in existing]
     wanted = [
         NewTopic(plan.name, plan.partitions, plan.replication, config=dict(plan.config))
@@ -86,10 +98,9 @@ def check(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[Misfit]:
     """What does not fit; empty when all is well.
 
     Raises:
-        BrokerUnreachable: no broker answers.
+        BrokerUnreachable: no broker answers, or none lets us in (`LoginRefused`).
     """
-    admin = _admin(bootstrap_servers)
-    existing = _partitions(admin, bootstrap_servers)
+    admin, existing = _ask(bootstrap_servers)
     present = [plan for plan in plans if plan.name in existing]
     missing = [Misfit(plan.name) for plan in plans if plan.name not in existing]
     counts = [
@@ -115,13 +126,22 @@ def _config_misfits(admin: AdminClient, plans: Sequence[TopicPlan]) -> list[Misf
     ]
 
 
-def _admin(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def _ask(bootstrap_servers: str) -> tuple[AdminClient, dict[str, int]]:
+    """A client that has been answered, and what it was told: topic -> its number of partitions."""
+    refusals: list[str] = []
 
+    def on_error(error: KafkaError) -> None:
+        if error.code() in _REFUSED:
+            refusals.append(error.str())
 
-def _partitions(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
-    try:
-        metadata = admin.list_topics(timeout=_TIMEOUT)
-    except KafkaException:
-        raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}") from None
-    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+    admin = AdminClient({**librdkafka(bootstrap_servers), "log_level": 0, "error_cb": on_error})
+    for seconds in _TRIES:
+        try:
+            known = admin.list_topics(timeout=seconds).topics
+        except KafkaException:
+            admin.poll(0)  # only here is `on_error` called
+        else:
+            return admin, {name: len(topic.partitions) for name, topic in known.items()}
+        if refusals:
+            raise LoginRefused(f"{bootstrap_servers} does not let us in: {refusals[-1]}")
+    raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}")

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.auth import SASLCredentials
 from faust.topics import Topic
 
 from pipeline.stream import startup
 from pipeline.stream.batch import Assignment
+from pipeline.stream.cluster import aiokafka
 from pipeline.stream.consumer import BatchTransport
 from pipeline.stream.guard import Crash, crash
 from pipeline.stream.stall import Blocked, StallMonitor
@@ -50,6 +52,20 @@ class BatchTopic(Topic):  # type: ignore[misc]
         return queue
 
 
+def _credentials(servers: str) -> Any:
+    """The login of `servers` in Faust's words; None for none."""
+    said = aiokafka(servers)
+    context = said.get("ssl_context")
+    if "sasl_mechanism" not in said:
+        return context
+    return SASLCredentials(
+        username=said["sasl_plain_username"],
+        password=said["sasl_plain_password"],
+        mechanism=said["sasl_mechanism"],
+        ssl_context=context,
+    )
+
+
 class DurableApp(faust.App):  # type: ignore[misc]
     """One consumer group: name it for its stage, one process per instance."""
 
@@ -68,6 +84,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
         super().__init__(
             name,
             broker=brokers,
+            broker_credentials=_credentials(bootstrap_servers),
             datadir=str(folder),
             store="memory://",
             Topic=BatchTopic,

@@ -24,6 +24,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from pipeline.stream.cluster import librdkafka
 from pipeline.stream.store import Change
 
 EPOCH = b"\x00epoch:"
@@ -130,7 +131,7 @@ class Changelogs:
     def _open(self, topic: str, partition: int) -> Changelog:
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap_servers,
+                **librdkafka(self._bootstrap_servers),
                 # The stage's own group, only to look its commits up: nothing here joins it.
                 "group.id": self._group,
                 "enable.auto.commit": False,
@@ -158,9 +159,7 @@ class Changelogs:
     def _topic_id(self, topic: str) -> str:
         with self._lock:
             if self._admin is None:
-                self._admin = AdminClient(
-                    {"bootstrap.servers": self._bootstrap_servers, "log_level": 0}
-                )
+                self._admin = AdminClient({**librdkafka(self._bootstrap_servers), "log_level": 0})
         described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)
         return str(described[topic].result(timeout=_TIMEOUT).topic_id)
 
@@ -224,7 +223,7 @@ class Changelog(ChangelogReader):
         """Writes the epoch record and waits for its acknowledgement."""
         answers: list[tuple[KafkaError | None, int]] = []
         producer = Producer(
-            {"bootstrap.servers": self._servers, "acks": "all", "enable.idempotence": True,
+            {**librdkafka(self._servers), "acks": "all", "enable.idempotence": True,
              "log_level": 0}
         )  # fmt: skip
         producer.produce(

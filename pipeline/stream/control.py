@@ -21,6 +21,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from pipeline.stream.cluster import aiokafka
 from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import Changes, Outgoing, Sender
@@ -171,7 +172,7 @@ class Follower:
             KafkaError: no broker answers.
         """
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **aiokafka(self._bootstrap),
             client_id=f"follower-{self._key}",
             group_id=None,
             enable_auto_commit=False,

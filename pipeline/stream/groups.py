@@ -22,6 +22,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.stream.admin import BrokerUnreachable
+from pipeline.stream.cluster import librdkafka
 from pipeline.stream.parking import DUE
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Groups:
     def __init__(self, bootstrap_servers: str, sources: Mapping[str, Sequence[str]]) -> None:
         self._bootstrap = bootstrap_servers
         self._sources = sources
-        config = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+        config = {**librdkafka(bootstrap_servers), "log_level": 0}
         self._admin = AdminClient(config)
         self._consumer = Consumer(
             {

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
 
 from pipeline.stream.batch import Record
+from pipeline.stream.cluster import aiokafka
 from pipeline.stream.producer import Headers, Outgoing, Sender
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class Scheduler:
             KafkaError: the broker cannot be read.
         """
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **aiokafka(self._bootstrap),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

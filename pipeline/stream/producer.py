@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
 
+from pipeline.stream.cluster import librdkafka
 from pipeline.stream.deadline import broker_time
 from pipeline.stream.delivery import DeliveryError, Failure, refusal
 from pipeline.stream.room import Room
@@ -86,7 +87,7 @@ class Producer:
         self._room = Room(in_flight)
         self._kafka = confluent_kafka.Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **librdkafka(bootstrap_servers),
                 "client.id": client_id,
                 "acks": "all",
                 "enable.idempotence": True,

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.mending import mended
-from pipeline.stream.admin import PARTITIONS, BrokerUnreachable, Misfit, TopicRefused
+from pipeline.stream.admin import (
+    PARTITIONS,
+    BrokerUnreachable,
+    LoginRefused,
+    Misfit,
+    TopicRefused,
+)
 from pipeline.stream.restore import TableRefused
 from pipeline.stream.store import TableBusyError
 
@@ -12,6 +18,7 @@ from pipeline.stream.store import TableBusyError
     ("trouble", "end"),
     [
         (BrokerUnreachable("no broker answers"), "answers: ./switchboard kafka start, or set KAFKA_BOOTSTRAP_SERVERS"),
+        (LoginRefused("it does not let us in: bad password"), "SWITCHBOARD_KAFKA_TLS, _CA_FILE, _USERNAME and _PASSWORD say how to log in"),
         (TopicRefused("t: too few brokers"), "then ./switchboard topics apply"),
         (TableRefused("seen", 3, "it is empty"), "its rows: ./switchboard tables begin seen"),
         (TableBusyError("t is in use by another process"), "SWITCHBOARD_INSTANCE"),
