@@ -65,19 +65,15 @@ async def play(world: World, *, messages: int = 1000) -> None:
 
 
 def evenly(tickets: list[str], count: int) -> list[str]:
-    """`count` tickets, as many on each partition.
+    """`count` tickets, one of each partition in turn, so that any first part of them is even too.
 
     The budget is split by partitions, so an uneven spread costs time: the busier worker is at it
     longer while the other's part of the budget lies idle. That is so, and not what is judged here.
     """
-    room = dict.fromkeys(range(PARTITIONS), -(-count // PARTITIONS))
-    chosen: list[str] = []
+    on: list[list[str]] = [[] for _ in range(PARTITIONS)]
     for ticket in tickets:
-        partition = (murmur2(ticket.encode()) & 0x7FFFFFFF) % PARTITIONS
-        if room[partition] and len(chosen) < count:
-            room[partition] -= 1
-            chosen.append(ticket)
-    return chosen
+        on[(murmur2(ticket.encode()) & 0x7FFFFFFF) % PARTITIONS].append(ticket)
+    return [ticket for row in zip(*on, strict=False) for ticket in row][:count]
 
 
 async def burst(world: World, tickets: list[str], seconds: int, began: float) -> None:

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
+from aiokafka.partitioner import murmur2
 from typer.testing import CliRunner
 
 from console.cli import app
 from console.drill import confirmed_after, slowest
+from console.environment import PARTITIONS
 from console.scenario import all_scenarios, is_held
+from console.scenarios.burst_429 import evenly
 from console.world import World
 from pipeline.domain.control_records import ProcessRecord
 
@@ -60,3 +64,12 @@ def test_a_drill_takes_each_processes_first_confirmation() -> None:
     assert confirmed_after(signs, 7, 100.0) == {"a": 0.5, "b": 0.25}
     assert slowest(signs, 7) == "a"
     assert slowest(signs, 8) == "nobody"
+
+
+@pytest.mark.parametrize("count", [100, 900])
+def test_the_burst_has_as_many_messages_for_each_partition_and_so_do_its_second_ones(
+    count: int,
+) -> None:
+    tickets = evenly([f"t{number}" for number in range(4000)], 900)[:count]
+    on = Counter((murmur2(ticket.encode()) & 0x7FFFFFFF) % PARTITIONS for ticket in tickets)
+    assert sorted(on.values()) == [count // PARTITIONS] * PARTITIONS
