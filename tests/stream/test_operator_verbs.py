@@ -6,9 +6,11 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 import typer
 
+from console.api import ControlApi
 from console.changes import why_no_scope
 from console.drill import STANDS, after, drilled
 from console.mode import WAY_BACK, a_reason, in_words, set_each, switched_templates
@@ -183,3 +185,34 @@ def test_a_template_that_is_off_is_shown_with_who_and_why_and_an_unreadable_one_
         ("t_a", "off", "ann", "1970-01-01 00:00:00+00:00", "typo"),
         ("t_b", "off", "unknown", "", "unreadable record"),
     ]
+
+
+def posted(topic: Topic, path: str, body: bytes, key: str = "k") -> tuple[int, dict[str, Any]]:
+    """What the control API answers to alice."""
+    operator = SimpleNamespace(control=topic.controls.control, lever=topic.lever())
+    app = ControlApi(cast("Operator", operator), {"alice": "a-token"}).app()
+    headers = {"Authorization": "Bearer a-token", "Idempotency-Key": key}
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            if not body:
+                return await client.get(path, headers=headers)
+            return await client.post(path, content=body, headers=headers)
+
+    answer = asyncio.run(ask())
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(("size", "status"), [(400, 200), (17_000, 413), (3_000_000, 413)])
+def test_the_api_takes_a_body_up_to_16_kib(topic: Topic, size: int, status: int) -> None:
+    body = b'{"mode": "draft", "reason": "%s"}' % (b"x" * size)
+    assert posted(topic, "/control/mode", body)[0] == status
+    assert topic.mode is (Mode.DRAFT if status == 200 else Mode.LIVE)
+
+
+def test_the_api_tells_of_jobs_and_that_one_does_not_run(topic: Topic) -> None:
+    assert posted(topic, "/control/jobs", b"") == (200, {"jobs": []})
+    status, said = posted(topic, "/control/jobs/stop", b'{"name": "j1", "reason": "x"}')
+    assert (status, said["code"]) == (409, "not_running")
+    assert said["error"].endswith("./switchboard jobs list")
