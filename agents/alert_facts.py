@@ -43,7 +43,7 @@ _STANDING = frozenset({State.STALL, State.STOP})
 _PER_BUDGET = 60.0
 
 Ask = Callable[[Iterable[Question]], Awaitable[Mapping[Question, Sequence[Line]]]]
-"""What the windows of all partitions say to each question."""
+"""What the windows say to each question; one that not all partitions answered is left out."""
 
 
 class LagView(Protocol):
@@ -155,16 +155,17 @@ class FactsReader:
             written_at=None
             if newest is None
             else await self.sample.look(newest, now, is_closed=closed),
-            webhooks=_total(told[lately]),
-            webhooks_last_week=_total(told[last_week]),
+            webhooks=_total(told.get(lately)),
+            webhooks_last_week=_total(told.get(last_week)),
             broken=self.trail.broken(now),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))
                 for rule in self.rules
-                if rule.metric
+                # On a part of the windows a rule would pass or fire by chance: it is left out.
+                if rule.metric and all(each in told for each in of_rules[rule.name])
             },
         )
-        return facts, self._budgets_used(calls, told[calls])
+        return facts, self._budgets_used(calls, told.get(calls, ()))
 
     def _gates(self) -> dict[str, float] | None:
         if not self.control.is_fresh:
@@ -204,8 +205,8 @@ def received_before(at: float) -> Question:
     return ask("received", max(0.0, at - LOOK_BACK), at)
 
 
-def _total(lines: Iterable[Line]) -> int:
-    return sum(line.points[0].count for line in lines)
+def _total(lines: Iterable[Line] | None) -> int | None:
+    return None if lines is None else sum(line.points[0].count for line in lines)
 
 
 def waiting(lags: Iterable[Lag]) -> dict[str, Waiting] | None:

@@ -82,16 +82,26 @@ class Windows:
         return Found(tuple(pieces), tuple(sorted(missing)))
 
     async def lines(self, questions: Iterable[Question]) -> dict[Question, list[Line]]:
-        """Each answer as far as it is known; a range is read once for all that ask for it."""
+        """Question -> its answer; a range is read once for all that ask for it.
+
+        One for which some partition could not be had is left out: a part is no answer.
+        """
         ranges: dict[tuple[int, int, int], list[Question]] = defaultdict(list)
         for each in questions:
             ranges[each.begin, each.end, each.step].append(each)
-        answers: dict[Question, list[Line]] = {}
-        for same in ranges.values():
-            names = tuple(sorted({name for each in same for name in each.metric.stored}))
-            found = await self.find(same[0], names)
-            answers |= {each: found.lines(each) for each in same}
-        return answers
+        # Side by side: each may wait as long as another worker has to answer.
+        founds = await asyncio.gather(*map(self._for_all, ranges.values()))
+        return {
+            each: found.lines(each)
+            for same, found in zip(ranges.values(), founds, strict=True)
+            for each in same
+            if not found.missing
+        }
+
+    async def _for_all(self, same: list[Question]) -> Found:
+        """What all workers have for questions about one range."""
+        names = tuple(sorted({name for each in same for name in each.metric.stored}))
+        return await self.find(same[0], names)
 
     def part(self, question: Question, query: Mapping[str, str]) -> dict[str, Any]:
         """What this worker has of the partitions that another one lacks, step by step."""

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from agents.observe import attach_observe, fold_batch
-from agents.windows_peers import PATH, Fetch, PeerError, Windows
+from agents.windows_peers import PATH, Fetch, PeerError, Windows, fetch_json
 from agents.windows_query import routes
 from pipeline import topics
 from pipeline.app import Stage
@@ -170,5 +170,20 @@ def test_many_questions_of_one_range_are_one_reading_of_every_worker(
         assert [line.points[0].count for line in found[questions[0]]] == [18]
         await mine.table.close()
         await other.table.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_question_that_not_all_partitions_answer_has_no_answer(
+    make_stage: Callable[[str], Stage],
+) -> None:
+    async def scenario() -> None:
+        stage = make_stage("observe")
+        await stage.table.ready(0)
+        table, question = WindowsTable(stage.table), ask("outcomes", 1_700_000_000, 1_700_000_100)
+        for partitions, answers in ((1, [question]), (2, [])):
+            windows = Windows(table, partitions=partitions, peers=list, fetch=fetch_json)
+            assert list(await windows.lines([question])) == answers
+        await stage.table.close()
 
     asyncio.run(scenario())

@@ -179,3 +179,22 @@ def test_where_no_webhook_ever_came_those_before_the_start_were_not_missed() -> 
     facts, _ = asyncio.run(made.look())
     assert facts.judging_since == NOW - 100
     assert values_of(shipped_rules(), facts)["ingress_silent"] == {"all": 1.0}
+
+
+def test_a_rule_whose_windows_are_not_all_there_is_not_judged() -> None:
+    counts = {"vendor_requests|richpanel|429": 30, "dead_lettered|act|poison": 9}
+    windows = [Window(start=int(NOW) - 10, counts=counts)]
+    made = reader(windows, Known(), Controls().mode("live"))
+
+    async def ask(questions: Iterable[Question]) -> dict[Question, list[Line]]:
+        asked = (each for each in questions if each.metric.name == "dead_lettered")
+        return {each: answer(windows, each) for each in asked}
+
+    made.ask = ask
+    facts, used = asyncio.run(made.look())
+    values = values_of(shipped_rules(), facts)
+    assert values["dead_letters"] == {"all": 9}
+    of_metrics = {rule.name for rule in shipped_rules() if rule.metric}
+    assert of_metrics & set(values) == {"dead_letters", "dead_letters_many"}
+    assert "ingress_below_last_week" not in values
+    assert used == {}
