@@ -17,6 +17,7 @@ from pipeline.domain.events import (
     conversation_hash,
 )
 from pipeline.domain.outcomes import (
+    ALREADY,
     DONE,
     SUCCESSES,
     StepEnd,
@@ -164,8 +165,8 @@ class PlanRecords:
         ]
 
     def _end(self, run: Run, outcome: Outcome, results: list[StepResult], at: float) -> Audit:
-        counted = [result for result in results if result.end is not StepEnd.SKIPPED]
-        reason = next((each.reason for each in reversed(counted) if each.reason), None)
+        ends = [each for each in run.ends.values() if each.result.end is not StepEnd.SKIPPED]
+        reason = next((each.result.reason for each in reversed(ends) if each.result.reason), None)
         detail: dict[str, float] = {
             "steps": len(run.request.steps),
             "done": sum(each.end in SUCCESSES for each in results),
@@ -174,6 +175,9 @@ class PlanRecords:
             detail["partial"] = True
         if run.request.released_by is not None:
             detail["released"] = True
+        # The row of a last step that is safe to repeat was written together with this record.
+        if ends and ends[-1].result.reason == ALREADY and ends[-1].step.kind != "reply":
+            detail["repeated"] = True
         return self._audit(run, "ended", reason, at, outcome=outcome, detail=detail)
 
     def _audit(

@@ -32,6 +32,7 @@ from pipeline.domain.ledger import Unsettled, intent_key
 from pipeline.domain.permit import Policy
 from pipeline.domain.ticket_ledger import TicketLedger
 from pipeline.domain.token_bucket import WindowBucket
+from pipeline.domain.windows import fold
 from pipeline.ports import (
     Ambiguous,
     Comment,
@@ -312,6 +313,20 @@ def test_a_plan_never_makes_a_request_that_the_budget_has_no_place_for(
     assert len(bucket.made) == 7
     for begin in bucket.made:
         assert sum(begin <= at < begin + window for at in bucket.made) <= limit
+
+
+@pytest.mark.parametrize("mode", ["live", "route_only"])
+def test_a_plan_that_comes_again_after_its_end_counts_once(world: World, mode: str) -> None:
+    desk, request = Desk(), request_for()
+    if mode == "route_only":
+        request = request.model_copy(update={"steps": request.steps[:1]})
+    world.run(desk, request, mode=mode)
+    once = fold(None, 0, enumerate(world.broker.audits())).counts
+    world.run(desk, request, mode=mode)
+    twice = fold(None, 0, enumerate(world.broker.audits())).counts
+    assert twice == once | {"stage_records|act": 2}
+    assert once["outcomes|acted"] == 1
+    assert len(desk.replies) == (mode == "live")
 
 
 def test_an_unknown_write_of_a_route_is_compared_before_it_is_made_again(world: World) -> None:
