@@ -45,13 +45,18 @@ def screen(now: Now) -> RenderableType:
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table("alert", "severity", "since (UTC)", "worst", "incident", "first lever")
+    table = Table("alert", "severity", "since (UTC)", "worst", "incident", "first lever, section")
     for row in rows:
         style = COLOURS[row["severity"]] if row["phase"] == "firing" else "dim"
         table.add_row(
-            row["alert"], row["severity"], f"{datetime.fromtimestamp(row['since'], UTC):%H:%M:%S}", f"{row['worst']:.4g}",
-            row["incident"] or "", row["lever"], style=style,
-        )  # fmt: skip
+            f"{row['title']}\n{row['alert']}",
+            row["severity"],
+            f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M:%S}",
+            f"{row['worst']:.4g}",
+            row["incident"] or "",
+            f"{row['lever']}\n{row['runbook']}",
+            style=style,
+        )
     return table
 
 

@@ -72,7 +72,7 @@ def firing(board: AlertBoard) -> list[AlertState]:
 
 @dataclass(frozen=True)
 class Now:
-    """The alerts as rows, and what keeps them from being the whole truth."""
+    """The alerts as rows, and what keeps them from being the whole truth, or from being told."""
 
     rows: list[dict[str, Any]]
     judged_at: float | None
@@ -92,7 +92,7 @@ def alerts_now(bootstrap_servers: str, *, every: bool = False) -> Now:
     return Now(
         [described(state, rules.get(state.rule)) for state in states],
         None if judged is None else judged.at,
-        doubts(judged, now=time.time()),
+        [*doubts(judged, now=time.time()), *unheard(board)],
     )
 
 
@@ -106,6 +106,18 @@ def doubts(judged: Judgement | None, *, now: float) -> list[str]:
     if judged.unknown:
         return [f"not judged, what they ask cannot be found out: {', '.join(judged.unknown)}"]
     return []
+
+
+def unheard(board: AlertBoard) -> list[str]:
+    """Each sink that notices do not reach: how many of them, and how often one was tried at most."""
+    tries: dict[str, list[int]] = {}
+    for each in board.deliveries():
+        if each.tries:
+            tries.setdefault(each.sink, []).append(each.tries)
+    return [
+        f"{len(each)} notices do not reach {sink}, tried {max(each)} times: see the log of observe"
+        for sink, each in sorted(tries.items())
+    ]
 
 
 def as_json(value: Any) -> None:

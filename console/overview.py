@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -96,11 +97,14 @@ def _alerts(facts: Facts) -> list[Line]:
 
 
 def _alert(row: Mapping[str, Any]) -> str:
-    """What fires, and on a line of its own the command to begin with."""
+    """What fires and how much, and on lines of their own the command to begin with and the section."""
     rule, _, group = row["alert"].partition("/")
     of = "" if group == WHOLE else f": {group}"
-    incident = row["incident"] or "none"
-    return f"{row['severity']} {row['title']}{of} ({rule}, incident {incident})\n{row['lever']}"
+    since = f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"{row['severity']} {row['title']}{of}: {row['value']:.4g} since {since} "
+        f"({rule}, incident {row['incident'] or 'none'})\n{row['lever']}\n{row['runbook']}"
+    )
 
 
 def _modes(facts: Facts) -> list[Line]:

@@ -60,6 +60,7 @@ def test_every_alert_has_its_section_that_names_it_and_a_lever_that_exists(rule:
     assert rule.runbook in SECTIONS
     assert f"`{rule.name}`" in (ROOT / "RUNBOOK.md").read_text()
     assert is_a_verb(rule.lever), rule.lever
+    assert "TICKET" not in rule.lever, "an alert names no ticket"
 
 
 @pytest.mark.parametrize("section", SECTIONS.values(), ids=lambda section: section.title)
