@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from console.board import Now, alerts_now, as_json
 from console.bulk import Output
 from pipeline.brokers import brokers
-from pipeline.domain.alerts import shipped_rules
+from pipeline.domain.alerts import in_unit, shipped_rules
 from pipeline.settings import load_settings
 
 Every = Annotated[bool, typer.Option("--all", help="Also those that have closed.")]
@@ -45,14 +45,15 @@ def screen(now: Now) -> RenderableType:
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table("alert", "severity", "since (UTC)", "worst", "incident", "first lever, section")
+    columns = ("severity", "since (UTC)", Column("worst", justify="right"), "incident")
+    table = Table("alert", *columns, "first lever, section", box=None, pad_edge=False)
     for row in rows:
         style = COLOURS[row["severity"]] if row["phase"] == "firing" else "dim"
         table.add_row(
             f"{row['title']}\n{row['alert']}",
             row["severity"],
             f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M:%S}",
-            f"{row['worst']:.4g}",
+            in_unit(row["worst"], row["unit"]),
             row["incident"] or "",
             f"{row['lever']}\n{row['runbook']}",
             style=style,

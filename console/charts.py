@@ -29,7 +29,13 @@ def curves(answer: Mapping[str, Any]) -> Iterator[Curve]:
 
 def title(answer: Mapping[str, Any]) -> str:
     """What the chart shows, and in what steps."""
-    return f"{answer['metric']} ({answer['unit']}), steps of {answer['step']} s"
+    return f"{answer['metric']} ({answer['unit']}), {covered(answer)}"
+
+
+def covered(answer: Mapping[str, Any]) -> str:
+    """What a point stands for."""
+    seconds = answer["to"] - answer["from"]
+    return f"steps of {answer['step']} s" if answer["step"] < seconds else f"all {seconds} s"
 
 
 def show(answer: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from rich.table import Column, Table
 
 from console.audit_windows import windows_of_trail
 from console.bulk import moment, span
-from console.charts import draw, show
+from console.charts import covered, draw, show
 from console.lag import observers
 from console.operating import Operator, with_operator
 from pipeline.brokers import brokers
@@ -170,8 +170,11 @@ def _rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 def _table(found: Mapping[str, Any]) -> Table:
     head, rows = _rows(found)
-    title = f"{found['metric']}: {found['meaning']} In {found['unit']}, steps of {found['step']} s."
-    table = Table(*head, title=title)
+    columns = len(COLUMNS.get(Kind(found["kind"]), ("value",)))
+    numbers = (Column(each, justify="right") for each in head[-columns:])
+    table = Table(*head[:-columns], *numbers, box=None, pad_edge=False)
+    table.title = f"{found['metric']} ({found['unit']}), {covered(found)}: {found['meaning']}"
+    table.title_justify = "left"
     for row in rows:
         table.add_row(*map(_short, row))
     return table

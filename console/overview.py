@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from console.lag import duration, stage_of, topic_of, why
-from pipeline.domain.alerts import WHOLE
+from pipeline.domain.alerts import WHOLE, in_unit
 from pipeline.domain.incidents import BY_ALERTS
 from pipeline.domain.lag import State
 from pipeline.domain.signals import KINDS
@@ -97,13 +97,13 @@ def _alerts(facts: Facts) -> list[Line]:
 
 
 def _alert(row: Mapping[str, Any]) -> str:
-    """What fires and how much, and on lines of their own the command to begin with and the section."""
+    """What fires and how bad it was, and on a line of its own the command to begin with."""
     rule, _, group = row["alert"].partition("/")
     of = "" if group == WHOLE else f": {group}"
     since = f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"{row['severity']} {row['title']}{of}: {row['value']:.4g} since {since} "
-        f"({rule}, incident {row['incident'] or 'none'})\n{row['lever']}\n{row['runbook']}"
+        f"{row['severity']} {row['title']}{of}: {in_unit(row['worst'], row['unit'])} since {since} "
+        f"({rule}, incident {row['incident'] or 'none'})\n{row['lever']}  # {row['runbook']}"
     )
 
 

@@ -17,6 +17,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.domain.events import Message, first_problem
+from pipeline.domain.metrics import CATALOGUE
 from pipeline.domain.modes import Mode
 
 FILE = Path(__file__).parents[1] / "data" / "alert_rules.toml"
@@ -309,6 +310,22 @@ def to_pull(rules: Mapping[str, Rule], state: AlertState) -> Mode | None:
     return rule.pull
 
 
+def unit_of(rule: Rule) -> str:
+    """What a value of 1 is: seconds, share, events, records; empty of what is only counted."""
+    if rule.metric is not None:
+        return CATALOGUE[rule.metric].unit
+    if rule.signal == "below_last_week":
+        return "share"
+    return "seconds" if (rule.signal or "").endswith("_seconds") else ""
+
+
+def in_unit(value: float, unit: str) -> str:
+    """A value for people."""
+    if unit == "share":
+        return f"{value:.1%}"
+    return f"{value:.4g} s" if unit == "seconds" else f"{value:.4g}"
+
+
 def described(state: AlertState, rule: Rule | None) -> dict[str, object]:
     """An alert with what to do about it, as JSON; `rule` is None where it is gone."""
     return {
@@ -319,6 +336,7 @@ def described(state: AlertState, rule: Rule | None) -> dict[str, object]:
         "title": rule.title if rule else "the rule is gone",
         "value": state.value,
         "worst": state.worst,
+        "unit": unit_of(rule) if rule else "",
         "since": state.since,
         "fired_at": state.fired_at,
         "incident": state.incident,

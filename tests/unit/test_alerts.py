@@ -16,11 +16,13 @@ from pipeline.domain.alerts import (
     budget_steps,
     described,
     due,
+    in_unit,
     is_worth_keeping,
     read_rules,
     shipped_rules,
     step,
     to_pull,
+    unit_of,
 )
 from pipeline.domain.modes import Mode
 from pipeline.domain.signals import is_askable
@@ -210,3 +212,26 @@ def test_the_shipped_rules_can_all_be_asked() -> None:
 def test_a_rule_that_cannot_work_is_refused(text: str, words: str) -> None:
     with pytest.raises(RulesError, match=words):
         read_rules(text)
+
+
+def test_a_value_is_told_in_the_unit_of_what_its_rule_asks() -> None:
+    rules = {rule.name: rule for rule in shipped_rules()}
+    told = {
+        name: in_unit(value, unit_of(rules[name]))
+        for name, value in {
+            "vendor_throttled": 0.1549,
+            "ingress_below_last_week": 0.9,
+            "model_slow": 28.531,
+            "gate_closed": 8.16349,
+            "decisions_without_actions": 205.0,
+            "queue_deep": 2100.0,
+        }.items()
+    }
+    assert told == {
+        "vendor_throttled": "15.5%",
+        "ingress_below_last_week": "90.0%",
+        "model_slow": "28.53 s",
+        "gate_closed": "8.163 s",
+        "decisions_without_actions": "205",
+        "queue_deep": "2100",
+    }

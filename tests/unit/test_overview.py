@@ -80,14 +80,14 @@ def test_the_worst_section_comes_first() -> None:
 
 def test_an_alert_is_as_bad_as_its_severity_and_names_its_lever() -> None:
     alert = {"alert": "vendor_throttled/richpanel", "severity": "SEV2", "incident": "20261124-1",
-             "title": "A vendor answers 429", "lever": "./switchboard limits show", "value": 0.25,
+             "title": "A vendor answers 429", "lever": "./switchboard limits show", "worst": 0.25, "unit": "share",
              "since": 1_700_000_000.0, "runbook": "RUNBOOK.md#a-vendor-refuses-calls"}  # fmt: skip
     section = found(alerts=[alert])["alerts"]
     assert section.level is Level.LOOK
     assert texts(section) == (
-        "SEV2 A vendor answers 429: richpanel: 0.25 since 2023-11-14 22:13:20 UTC "
+        "SEV2 A vendor answers 429: richpanel: 25.0% since 2023-11-14 22:13:20 UTC "
         "(vendor_throttled, incident 20261124-1)\n"
-        "./switchboard limits show\nRUNBOOK.md#a-vendor-refuses-calls"
+        "./switchboard limits show  # RUNBOOK.md#a-vendor-refuses-calls"
     )
     worse = {**alert, "severity": "SEV1", "incident": None}
     assert found(alerts=[worse, alert])["alerts"].level is Level.BAD
