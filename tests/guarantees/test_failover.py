@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import statistics
+import subprocess
+import sys
 import time
 
 import pytest
 
-from tests.guarantees.lab import Lab
+from tests.guarantees.lab import ROOT, Lab
 
 pytestmark = pytest.mark.integration
 
 ROUNDS = 3
+START = 1.2
+"""Seconds of CPU that a process with a worker's imports takes to start."""
+
+
+def late() -> float:
+    """Seconds that a worker now takes longer for its work, because others use the machine as well.
+
+    Until its first event it computes about twice what its imports take.
+    """
+    began = time.monotonic()
+    imports = "import faust, confluent_kafka, pipeline.stream.app"
+    subprocess.run([sys.executable, "-c", imports], cwd=ROOT, check=True)
+    return max(0.0, 2 * (time.monotonic() - began - START))
 
 
 @pytest.mark.full
@@ -21,17 +35,18 @@ ROUNDS = 3
     ids=["session", "static"],
 )
 def test_the_next_event_after_kill_9(lab: Lab, membership: dict[str, str], limit: float) -> None:
+    """Each time within the limit; only what other load adds to a start is allowed on top."""
     lab.make_all()
     worker = lab.start("durable", "dedup", **membership)
     lab.send("first")
     lab.follows("first")
-    seconds = []
     for number in range(ROUNDS):
+        more = late()
         killed = time.monotonic()
         worker.kill()
         lab.send(f"next{number}")
         worker = lab.start("durable", "dedup", **membership)  # the old one is proven dead
         lab.follows(f"next{number}")
-        seconds.append(time.monotonic() - killed)
-    print(f"kill -9 to the next event: {' '.join(f'{each:.1f}' for each in seconds)} s")
-    assert statistics.median(seconds) < limit
+        seconds = time.monotonic() - killed
+        print(f"kill -9 to the next event: {seconds:.1f} s, {more:.1f} s of it by other load")
+        assert seconds < limit + more
