@@ -112,6 +112,7 @@ def _reading(settings: Settings, stage: Stage, broker_now: BrokerClock) -> Readi
         calls,
         stage.control,
         rate=share / settings.vendor_window,
+        longest_read=settings.vendor_timeout,
     )
 
 

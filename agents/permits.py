@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 
 from agents.counts import CustomerCounts
 from pipeline.control import Control
@@ -22,7 +22,7 @@ from pipeline.domain.permit import (
     still_allowed,
 )
 from pipeline.domain.taxonomy import Intent, tier_of
-from pipeline.ports import Ambiguous, TicketState
+from pipeline.ports import Ambiguous, TicketState, VendorError
 
 PATIENCE = 10.0
 """Seconds that a step waits for state that has gone stale, before it is withheld for that."""
@@ -37,6 +37,27 @@ async def until_fresh(is_fresh: Callable[[], bool], sleep: Sleep) -> None:
         if is_fresh():
             return
         await sleep(_LOOK)
+
+
+@asynccontextmanager
+async def on_the_wire(
+    control: Control, seconds: float, late: type[VendorError]
+) -> AsyncIterator[None]:
+    """Around a call that a mode allows, with one deadline over all its requests.
+
+    A worker that is not heard of counts as gone after its longest call. A call of several requests,
+    each within its own time, could outlast that and land under a mode that forbids it. Nothing is
+    awaited on the way in.
+
+    Raises:
+        VendorError: it is not over after `seconds`; of the class `late`.
+    """
+    with control.on_the_wire():
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise late("timeout") from error
 
 
 class Permits:
@@ -122,23 +143,13 @@ class Permits:
         """Around a send: a lowered mode is not confirmed before it has ended."""
         return self._control.on_the_wire()
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[None]:
-        """Around a write that may be repeated: `on_the_wire`, with one deadline over all its requests.
-
-        A worker that is not heard of counts as gone after its longest call. A write of several
-        requests, each within its own time, could outlast that and land under a mode that forbids it.
-        Nothing is awaited on the way in.
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """Around a write that may be repeated; nothing is awaited on the way in.
 
         Raises:
             Ambiguous: it is not over after `longest_write` seconds; some of it may be written.
         """
-        with self._control.on_the_wire():
-            try:
-                async with asyncio.timeout(self._longest_write):
-                    yield
-            except TimeoutError as error:
-                raise Ambiguous("timeout") from error
+        return on_the_wire(self._control, self._longest_write, Ambiguous)
 
     def customer(self, request: ActionRequest, ticket: TicketState) -> str:
         """The customer's hash; where the helpdesk names none, the ticket stands for one."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from agents.calls import Calls, GivenUp
 from agents.patience import Later, Patience
-from agents.permits import until_fresh
+from agents.permits import on_the_wire, until_fresh
 from pipeline.control import Control
 from pipeline.domain.bare_webhook import completed
 from pipeline.domain.events import AcceptedTicket
 from pipeline.domain.modes import Mode, Subject
-from pipeline.ports import Helpdesk, TicketState
+from pipeline.ports import Helpdesk, TicketState, Transient
 
 
 class Unread(Exception):
@@ -27,14 +27,24 @@ class Unread(Exception):
 class Reading:
     """Reads tickets unless the mode is `stop`, which calls nobody.
 
-    `rate` is how many all workers together may read in a second.
+    `rate` is how many all workers together may read in a second; `longest_read` is how many
+    seconds one read may be on the wire.
     """
 
-    def __init__(self, helpdesk: Helpdesk, calls: Calls, control: Control, *, rate: float) -> None:
+    def __init__(
+        self,
+        helpdesk: Helpdesk,
+        calls: Calls,
+        control: Control,
+        *,
+        rate: float,
+        longest_read: float,
+    ) -> None:
         self._helpdesk = helpdesk
         self._calls = calls
         self._control = control
         self._rate = rate
+        self._longest_read = longest_read
 
     async def complete(self, ticket: AcceptedTicket, patience: Patience) -> AcceptedTicket:
         """`ticket` with the words, message id and channel that the helpdesk shows.
@@ -47,7 +57,8 @@ class Reading:
         self._refuse_at_stop(ticket)
 
         async def read() -> TicketState:
-            with self._control.on_the_wire():
+            # It may wait for another's list of tags, or fetch that list, page by page.
+            async with on_the_wire(self._control, self._longest_read, Transient):
                 self._refuse_at_stop(ticket)
                 return await self._helpdesk.ticket(ticket.conversation_id)
 

@@ -57,10 +57,17 @@ def gate_of(bucket: WindowBucket, now: Callable[[], float]) -> Gate:
 
 
 def reading_of(
-    desk: Desk, gate: Gate, now: Callable[[], float], *, mode: str = "shadow", rate: float = 1.0
+    desk: Desk,
+    gate: Gate,
+    now: Callable[[], float],
+    *,
+    controls: Controls | None = None,
+    rate: float = 1.0,
+    longest_read: float = 5.0,
 ) -> Reading:
     calls = Calls(gate, deadline=900.0, now=now, uniform=lambda low, high: 0.0)
-    return Reading(desk, calls, Controls().mode(mode).control, rate=rate)  # type: ignore[arg-type]
+    control = (controls or Controls().mode("shadow")).control
+    return Reading(desk, calls, control, rate=rate, longest_read=longest_read)  # type: ignore[arg-type]
 
 
 class World:
@@ -87,7 +94,8 @@ class World:
             await stage.table.ready(0)
             gate = gate_of(WindowBucket(limit=100, window=30), lambda: self.at)
             gate.close(closed_for)
-            reading = reading_of(self.desk, gate, lambda: self.at, mode=mode)
+            controls = Controls().mode(mode)
+            reading = reading_of(self.desk, gate, lambda: self.at, controls=controls)
             died = asyncio.Event()
             agent = classify(
                 stage,
@@ -190,6 +198,25 @@ def test_ten_failures_go_to_a_human(world: World) -> None:
     desk = Desk(failures=[Transient("http_503") for _ in range(20)])
     unread(world.plan(desk), "http_503")
     assert desk.reads == 10
+
+
+def test_a_read_that_stays_on_the_wire_too_long_is_ended_and_made_again(world: World) -> None:
+    class Stuck(Desk):
+        async def ticket(self, ticket_id: str) -> TicketState:
+            if not self.reads:
+                self.reads += 1
+                await asyncio.sleep(3600)
+            return await super().ticket(ticket_id)
+
+    desk = Stuck()
+
+    async def play() -> AcceptedTicket:
+        gate = gate_of(WindowBucket(limit=100, window=30), lambda: 0.0)
+        reading = reading_of(desk, gate, lambda: 0.0, longest_read=0.05)
+        return await asyncio.wait_for(reading.complete(BARE, Patience(asyncio.sleep)), 5)
+
+    assert asyncio.run(play()).message_id == "m7"
+    assert desk.reads == 2
 
 
 # -- parked -----------------------------------------------------------------------------------
