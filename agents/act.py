@@ -198,6 +198,7 @@ class Acting:
         )
 
         async def read_and_set() -> Withhold | None:
+            await self._permits.refreshed(work.assignment.sleep)  # the wait in line may be long
             # In one turn: the write may replace all tags, also one that a human sets meanwhile.
             work.seen = await self._helpdesk.ticket(work.request.conversation_id)
             verdict = self._permits.route(work.request, work.seen)
@@ -261,9 +262,11 @@ class Acting:
             return StepResult(StepEnd.SKIPPED)
         if step.action_id in work.ended:
             return again(StepResult(StepEnd.MARKED))
+        await self._permits.refreshed(work.assignment.sleep)
         self._writable(work)
 
         async def add() -> None:
+            await self._permits.refreshed(work.assignment.sleep)
             # Tags alone are added and replace none, so what this run saw of the ticket will do.
             if work.seen is None:
                 work.seen = await self._helpdesk.ticket(work.request.conversation_id)

@@ -87,7 +87,8 @@ class Permits:
         """Returns when modes and counts are fresh, or after `PATIENCE` seconds without.
 
         A broker that changes its leader must not turn every ticket of these seconds into a
-        withheld one; nothing is sent meanwhile.
+        withheld one; nothing is sent meanwhile. Asked for before a ticket is read, not after:
+        what was read must not grow old.
         """
         await until_fresh(lambda: self._control.is_fresh and self._counts.is_fresh, sleep)
 

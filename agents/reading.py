@@ -53,10 +53,11 @@ class Reading:
             Unread: the mode, the helpdesk or the ticket has none, or it took too long.
             Later: gate, budget or helpdesk let nobody read for longer than one waits in line.
         """
-        await until_fresh(lambda: self._control.is_fresh, patience.sleep)
+        await self._refreshed(patience)
         self._refuse_at_stop(ticket)
 
         async def read() -> TicketState:
+            await self._refreshed(patience)  # the wait in line may be long
             # It may wait for another's list of tags, or fetch that list, page by page.
             async with on_the_wire(self._control, self._longest_read, Transient):
                 self._refuse_at_stop(ticket)
@@ -75,6 +76,9 @@ class Reading:
         if found is None:
             raise Unread("no_words")
         return found
+
+    async def _refreshed(self, patience: Patience) -> None:
+        await until_fresh(lambda: self._control.is_fresh, patience.sleep)
 
     def _refuse_at_stop(self, ticket: AcceptedTicket) -> None:
         subject = Subject(tenant=ticket.tenant, channel=ticket.channel)

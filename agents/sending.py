@@ -122,6 +122,7 @@ class Sending:
             return None
 
     async def _send(self, task: ReplyTask, rows: Rows, attempt: int) -> Withhold | None:
+        await self._permits.refreshed(task.assignment.sleep)  # the wait in line may be long
         ticket = await self._helpdesk.ticket(task.request.conversation_id)
         if (found := mark_of(ticket, task)) is not None:
             # Not even an intent stands here, and yet it was sent: the ledger was lost.

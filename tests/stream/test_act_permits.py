@@ -29,6 +29,7 @@ from tests.stream.controls import Controls
 from tests.stream.memory_broker import MemoryBroker
 from tests.stream.test_act_agent import (
     TICKET,
+    Clock,
     Desk,
     Setting,
     World,
@@ -117,6 +118,48 @@ def test_a_mode_that_is_lowered_after_the_permit_is_seen_at_the_fence(
     assert counts.others(CUSTOMER, "another") == []
     rows = [each for each in world.broker.on("rows-changelog") if each.key == b"ticket:t1"]
     assert TicketReplies.parse(rows[-1].value).replies == ()
+
+
+class Silent(Clock):
+    """A clock by which the control topic falls silent in every long sleep, and is heard in a short."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.controls = Controls(monotonic=self).mode("live")
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if seconds < 1:
+            self.controls.hear()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_control_topic_that_falls_silent_while_a_step_waits_in_line_withholds_nothing(
+    world: World, first: int
+) -> None:
+    request, clock = request_for(), Silent()
+    alone = request.model_copy(update={"steps": request.steps[first:]})
+    setting = Setting(clock.controls, clock=clock, closed_for=10.0)
+    assert world.run(Desk(), alone, setting=setting)[-1] == ("ended", "acted")
+
+
+@pytest.mark.parametrize("line", [0.0, 10.0])
+def test_a_control_topic_that_falls_silent_after_the_reply_does_not_withhold_its_mark(
+    world: World, line: float
+) -> None:
+    clock, request = Silent(), request_for()
+    setting = Setting(clock.controls, clock=clock, closed_for=line)
+
+    def fall_silent() -> None:
+        clock.at += 10.0
+
+    desk = Desk(on_send=fall_silent)
+    rows = None
+    if line:
+        rows = done_row(request, 0, DoneOutcome.APPLIED) | done_row(request, 1, DoneOutcome.SENT)
+    said = world.run(desk, request, setting=setting, rows=rows)
+    assert ("marked", None) in said
+    assert "mw-auto-replied" in desk.state.tags
 
 
 def test_a_lease_that_ran_out_before_the_send_is_a_humans_case(world: World) -> None:

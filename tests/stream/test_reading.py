@@ -219,6 +219,26 @@ def test_a_read_that_stays_on_the_wire_too_long_is_ended_and_made_again(world: W
     assert desk.reads == 2
 
 
+def test_a_control_topic_that_falls_silent_while_one_waits_in_line_is_no_verdict(
+    world: World,
+) -> None:
+    at = [0.0]
+    controls = Controls(monotonic=lambda: at[0]).mode("shadow")
+
+    async def sleep(seconds: float) -> None:
+        at[0] += seconds
+        if seconds < 1:
+            controls.hear()
+
+    async def play() -> AcceptedTicket:
+        gate = gate_of(WindowBucket(limit=100, window=30), lambda: at[0])
+        gate.close(10.0)
+        reading = reading_of(world.desk, gate, lambda: at[0], controls=controls)
+        return await reading.complete(BARE, Patience(sleep))
+
+    assert asyncio.run(play()).message_id == "m7"
+
+
 # -- parked -----------------------------------------------------------------------------------
 
 
