@@ -175,8 +175,8 @@ class Acting:
         except GivenUp as error:
             return StepResult(StepEnd.FAILED, error.code)
         except Later as later:
-            if self._calls.may_wait(later, work.patience):
-                raise
+            if (in_time := self._calls.in_time(later, work.patience)) is not None:
+                raise in_time from None
             return StepResult(StepEnd.FAILED, later.code)
         except _Lowered:
             return self._withheld(work, step, WithheldReason.MODE)

@@ -89,15 +89,17 @@ class Calls:
         async with self.gate.turn(patience, within=within):
             return await call()
 
-    def may_wait(self, later: Later, patience: Patience) -> bool:
-        """Whether the plan may be put aside as `later` asks, or its total deadline is reached.
+    def in_time(self, later: Later, patience: Patience) -> Later | None:
+        """`later` cut to what is left of the total deadline; None when that is reached.
 
         Counts from now where nothing has failed yet: a gate that stays closed must not let a plan
-        wait for ever.
+        wait for ever. Nor may one that is closed for long end all plans at once: it may be opened
+        long before.
         """
         now = self._now()
         patience.since = now if patience.since is None else patience.since
-        return now + later.seconds - patience.since < self._deadline
+        left = patience.since + self._deadline - now
+        return Later(min(later.seconds, left), later.code) if left > 0 else None
 
     async def failed(self, error: VendorError, patience: Patience) -> None:
         """Notes a failure and returns when the next try may be made.

@@ -69,8 +69,8 @@ class Reading:
         except GivenUp as error:
             raise Unread(error.code) from None
         except Later as later:
-            if self._calls.may_wait(later, patience):
-                raise
+            if (in_time := self._calls.in_time(later, patience)) is not None:
+                raise in_time from None
             raise Unread(later.code) from None
         found = completed(ticket, state.comments, channel=state.channel)
         if found is None:

@@ -7,6 +7,7 @@ would, or twice, or late.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -288,12 +289,25 @@ def test_a_gate_that_stays_closed_ends_in_a_dead_letter_too(world: World) -> Non
     world.work(arrives("a", 0), deadline=900.0, closed_for=600.0)
     (parked,) = world.parked
     assert Parked.of(back(parked, 1)).since is not None  # type: ignore[union-attr]
-    world.work(back(parked, 1), deadline=900.0, closed_for=950.0)
+    world.work(back(parked, 1), deadline=900.0, closed_for=300.0, at=1899.0)
+    (parked,) = world.parked
+    world.work(back(parked, 2), deadline=900.0, closed_for=300.0, at=1901.0)
     assert world.ends() == [("a", Outcome.DEAD_LETTERED)]
     (letter,) = world.broker.on(f"{SOURCE}.dlq")
     assert dict(letter.headers)["sb-reason"] == b"gate_closed"
     assert world.desk.state.tags == frozenset()  # nobody is called behind a closed gate
     assert world.rows == {}
+
+
+@pytest.mark.parametrize("closed_for", [3600.0, math.inf])
+def test_a_gate_that_is_closed_for_longer_than_the_deadline_and_opened_before_it_buries_nothing(
+    world: World, closed_for: float
+) -> None:
+    world.work(arrives("a", 0), deadline=900.0, closed_for=closed_for)
+    (parked,) = world.parked
+    assert 1890.0 < Parked.of(back(parked, 1)).due < 2000.0  # type: ignore[union-attr]
+    world.work(back(parked, 1), deadline=900.0, at=1800.0)
+    assert world.ends() == [("a", Outcome.ACTED)]
 
 
 def test_work_behind_a_head_that_never_comes_back_is_given_up_at_the_total_deadline(

@@ -327,12 +327,24 @@ def test_a_gate_that_stays_closed_ends_with_a_human_and_the_next_message_goes_on
     world.work(recorded(BARE), recorded(SPOKEN, 1), closed_for=600.0)
     first, second = world.parked
     world.at += 601
-    world.work(back(first, 2), back(second, 3), closed_for=300.0)
+    world.work(back(first, 2), closed_for=300.0)
+    world.at += 300
+    world.work(back(world.parked[2], 3), back(second, 4), closed_for=300.0)
     bare, spoken = world.plans()
     unread(bare, "gate_closed")
     assert (spoken.event_id, spoken.decision.intent) == ("e2", "cancel_order")
     assert world.desk.reads == 0
     assert world.rows == []
+
+
+def test_a_gate_that_is_closed_for_longer_than_the_deadline_and_opened_before_it_costs_no_words(
+    world: World,
+) -> None:
+    world.work(recorded(BARE), closed_for=6 * 3600.0)
+    world.at += 899
+    world.work(back(world.parked[0], 1))
+    (request,) = world.plans()
+    assert request.message_id == "m7"
 
 
 def test_a_poison_one_frees_its_ticket(world: World) -> None:
