@@ -1,8 +1,8 @@
 """Parking, as a stage sees it: whose turn it is, and putting aside what must wait.
 
-Order, and why: the row that says "this ticket has parked work" and the parked record are durable
-before the record they come of counts as finished; the row goes only after everything about the
-work is durable. A crash in between brings the record again, and `admit` knows it.
+Order, and why: the parked record is durable before the row that tells of it, and both before the
+record they come of counts as finished; the row goes only after everything about the work is
+durable. A crash in between brings the record again, and `admit` knows it.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Parking:
         now: Callable[[], float],
         uniform: Callable[[float, float], float],
     ) -> None:
+        self._producer = stage.producer
         self._table = ParkedTable(stage.table, stage.producer)
         self._source = topics.STAGE_SOURCES[stage.name].name
         self._deadline = deadline
@@ -178,4 +179,7 @@ class Parking:
         waiting = Waiting(piece=place.piece, lap=lap, due=due, is_limited=limited)
         queue = parked(place.queue, waiting)
         key, partition = place.record.key or b"", place.assignment.partition
-        await self._table.keep(partition, key, queue, record, *outputs)
+        # First, and by itself: by a row of the next lap the record in hand is a mere copy, and if
+        # that row alone were durable nothing would hold the work any more.
+        await self._producer.send([record])
+        await self._table.keep(partition, key, queue, *outputs)

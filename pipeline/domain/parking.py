@@ -2,9 +2,9 @@
 
 A ticket with parked work has a row: what waits, in the order in which it came. Its head is the
 only piece that may be worked on; everything later waits behind it, so a ticket's messages are
-never handled out of order. The row is durable before the record that waits is given up, and is
-changed only after everything about a piece is durable, so that a crash anywhere leaves at most
-copies, and each copy can be told from the piece itself by its lap.
+never handled out of order. What waits is durable before the row that tells of it, and that before
+the record in hand is given up; the row changes only after everything about a piece is durable. So a
+crash anywhere leaves at most copies, and each copy can be told from the piece itself by its lap.
 
 Nobody waits for ever: what has waited behind others for its total deadline is given up, and a
 piece that should have been back that long ago, as one whose record was lost, holds nobody up any

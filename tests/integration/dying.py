@@ -1,6 +1,6 @@
 """Processes that kill themselves with kill -9 at one exact step of parking.
 
-python -m tests.integration.dying act|classify WHEN      before, row, record or after
+python -m tests.integration.dying act|classify WHEN      before, record, row or after
 python -m tests.integration.dying parking BOOTSTRAP GROUP SOURCE TOPIC...
 """
 
@@ -19,6 +19,7 @@ import pipeline.app
 from pipeline.stream.batch import Record
 from pipeline.stream.parking import Scheduler
 from pipeline.stream.producer import Changes, Outgoing, Producer
+from tables.parked import PREFIX
 
 
 def die() -> NoReturn:
@@ -27,20 +28,22 @@ def die() -> NoReturn:
 
 
 class DyingInStage(Producer):
-    """Dies around the step that makes the row and the parked record durable."""
+    """Dies around the two steps that make the parked record durable, and then its row."""
 
     when = "before"
 
     async def send(self, records: Sequence[Outgoing], changes: Changes | None = None) -> int:
-        if not any(".actions.parked-" in record.topic for record in records):
+        if any(".actions.parked-" in record.topic for record in records):
+            if self.when == "before":
+                die()
+            offset = await super().send(records, changes)
+            if self.when == "record":
+                die()
+            return offset
+        if changes is None or not any(key.startswith(PREFIX) for key in changes.rows):
             return await super().send(records, changes)
-        match self.when:
-            case "row":
-                await super().send([], changes)
-            case "record":
-                await super().send(records)
-            case "after":
-                await super().send(records, changes)
+        # The row, with or without what tells of it.
+        await super().send([] if self.when == "row" else records, changes)
         die()
 
 

@@ -367,7 +367,7 @@ async def produce(bootstrap: str, records: list[Outgoing]) -> None:
 def test_kill_9_around_parking_loses_and_doubles_nothing_and_a_storm_closes_two_workers(
     processes: Processes,
 ) -> None:
-    """Act dies before, within and after the step that parks; then two workers go on.
+    """Act dies before, within and after the steps that park; then two workers go on.
 
     The storm's only 429 is the first call of the first worker. All later ones know of it from
     the control topic: no other call reaches the helpdesk before its time.
@@ -381,7 +381,7 @@ def test_kill_9_around_parking_loses_and_doubles_nothing_and_a_storm_closes_two_
     processes.vendor("PUT", "faults", json=[storm])
     with trail_of(processes.bootstrap) as trail:
         asyncio.run(produce(processes.bootstrap, records))
-        for when in ("before", "row", "record", "after"):
+        for when in ("before", "record", "row", "after"):
             processes.dies(when)
         assert processes.vendor("GET", "faults")["served"] == {"429": 1}
         for number in ("0", "1"):
@@ -442,7 +442,7 @@ def test_kill_9_around_a_read_that_must_wait_loses_and_doubles_nothing_and_keeps
     records = [announced(each, "bare") for each in names]
     records += [announced(each, "m2", "cancel my order") for each in names]
     asyncio.run(produce(processes.bootstrap, records))
-    for when in ("before", "row", "record", "after"):
+    for when in ("before", "record", "row", "after"):
         processes.dies(when, "classify")
     assert processes.vendor("GET", "stats")["requests"] == {}
     processes.start("classify")

@@ -46,6 +46,8 @@ class MemoryBroker:
     sent: list[Outgoing] = field(default_factory=list)
     fail_next: bool = False
     """Refuses the next send as a dead broker would."""
+    refuses: str | None = None
+    """Takes no record and no row of topics that begin so; what is sent together with one is taken."""
     now: int = 1_700_000_000_000
     """The broker's clock, in milliseconds."""
     topic_id: str = "id-1"
@@ -60,10 +62,17 @@ class MemoryBroker:
         offset = -1
         for key, value in (changes.rows if changes is not None else {}).items():
             assert changes is not None
-            offset = self._send(Outgoing(changes.topic, key, value, (), changes.partition))
+            if not self._refuses(changes.topic):
+                offset = self._send(Outgoing(changes.topic, key, value, (), changes.partition))
         for record in records:
-            self._send(record)
+            if not self._refuses(record.topic):
+                self._send(record)
+        if any(map(self._refuses, [*(r.topic for r in records), changes.topic if changes else ""])):
+            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
         return offset
+
+    def _refuses(self, topic: str) -> bool:
+        return self.refuses is not None and topic.startswith(self.refuses)
 
     def _send(self, record: Outgoing) -> int:
         self.sent.append(record)

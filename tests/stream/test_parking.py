@@ -69,6 +69,31 @@ class World:
 
         asyncio.run(play())
 
+    def dies(self, record: FakeRecord) -> None:
+        """Hands `record` out to a worker that dies of it."""
+        crashed: list[str] = []
+
+        async def play() -> None:
+            ended = asyncio.Event()
+
+            def on_crash(where: str, _: BaseException) -> None:
+                crashed.append(where)
+                ended.set()
+
+            stage = self._make_stage("act")
+            await stage.table.ready(0)
+            agent = acting(stage, self.desk, Setting(on_crash=on_crash))
+            batch = batch_of([record])
+            async with agent.test_context() as running:
+                await running.put(batch)
+                await asyncio.wait_for(ended.wait(), 10)
+            agent.app.consumer._thread.thread_loop.close()
+            assert batch.assignment.watermark.position is None
+            await stage.table.close()
+
+        asyncio.run(play())
+        assert crashed == ["lane"]
+
     @property
     def parked(self) -> list[Outgoing]:
         """What was parked since the last look."""
@@ -238,31 +263,35 @@ def test_a_kill_between_row_and_commit_parks_the_same_lap_again(world: World) ->
 
 def test_a_broker_that_fails_while_parking_leaves_the_work_to_the_next_life(world: World) -> None:
     world.desk.route_failures = [storm()]
-    crashed: list[str] = []
-
-    async def play() -> None:
-        ended = asyncio.Event()
-
-        def on_crash(where: str, _: BaseException) -> None:
-            crashed.append(where)
-            ended.set()
-
-        stage = world._make_stage("act")
-        await stage.table.ready(0)
-        world.broker.fail_next = True
-        agent = acting(stage, world.desk, Setting(on_crash=on_crash))
-        batch = batch_of([arrives("a", 0)])
-        async with agent.test_context() as running:
-            await running.put(batch)
-            await asyncio.wait_for(ended.wait(), 10)
-        agent.app.consumer._thread.thread_loop.close()
-        assert batch.assignment.watermark.position is None
-        await stage.table.close()
-
-    asyncio.run(play())
-    assert crashed == ["lane"]
+    world.broker.fail_next = True
+    world.dies(arrives("a", 0))
     world.work(arrives("a", 0))
     assert world.ends() == [("a", Outcome.ACTED)]
+
+
+@pytest.mark.parametrize("refused", [topics.PARKED["10m"].name, "rows-changelog"])
+@pytest.mark.parametrize("laps", [0, 1, 2])
+def test_parking_that_is_cut_off_in_the_middle_loses_nothing(
+    world: World, laps: int, refused: str
+) -> None:
+    """The parked record or the row of that lap is durable, or neither; never the row alone."""
+    record = arrives("a", 0)
+    for lap in range(laps):
+        world.desk.route_failures = [storm()]
+        world.work(record)
+        (parked,) = world.parked
+        record = back(parked, lap + 1)
+    world.desk.route_failures = [storm()]
+    world.broker.refuses = refused
+    world.dies(record)
+    world.broker.refuses = None
+    copies = world.parked
+    world.work(record)
+    for copy in copies:
+        world.work(back(copy, laps + 1))
+    assert world.ends() == [("a", Outcome.ACTED)]
+    assert len(world.desk.replies) == 1
+    assert world.rows == {}
 
 
 def test_the_total_deadline_ends_in_a_dead_letter_and_a_tag_that_asks_for_a_human(

@@ -141,7 +141,8 @@ def test_a_tickets_pieces_end_in_order_whatever_crashes_and_whatever_comes_twice
 
     What was parked comes back in any order, as pieces of several tiers with jitter do.
 
-    A crash goes back to the commit; a copy is what a killed scheduler produces a second time.
+    A crash goes back to the commit, also one between a step and its row; a copy is what a killed
+    scheduler produces a second time.
     Whatever runs again runs with all that came after it: no piece ends after a later one did
     unless the later one ends once more behind it.
     """
@@ -151,10 +152,11 @@ def test_a_tickets_pieces_end_in_order_whatever_crashes_and_whatever_comes_twice
     position = committed = 0
     while position < len(log):
         piece, lap = log[position]
+        before = row
         match admit(row, piece, lap, now=NOW):
-            case Turn(lap=before) if before < 5 and rng.random() < 0.5:
-                row = parked(row, Waiting(piece=piece, lap=before + 1, due=NOW))
-                log.insert(rng.randint(position + 1, len(log)), (piece, before + 1))
+            case Turn(lap=laps) if laps < 5 and rng.random() < 0.5:
+                row = parked(row, Waiting(piece=piece, lap=laps + 1, due=NOW))
+                log.insert(rng.randint(position + 1, len(log)), (piece, laps + 1))
             case Turn():
                 ended.append(piece)
                 row = left(row, piece)
@@ -163,6 +165,10 @@ def test_a_tickets_pieces_end_in_order_whatever_crashes_and_whatever_comes_twice
                 log.insert(rng.randint(position + 1, len(log)), (piece, new))
             case Stale():
                 pass
+        if crashes and rng.random() < 0.2:
+            crashes -= 1
+            row, position = before, committed
+            continue
         position += 1
         if copies and rng.random() < 0.3:
             copies -= 1
