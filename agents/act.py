@@ -156,7 +156,8 @@ class Acting:
         for step in work.request.steps:
             result = await self._step(work, step)
             done = work.ended.get(step.action_id)
-            work.run.add(step, result, self._now() if done is None else done.at)
+            at = self._now() if done is None else done.at
+            work.run.add(step, result, at, is_repeated=done is not None)
             if result.end is StepEnd.FAILED:
                 await self._attention.ask(work.request)
                 break

@@ -45,6 +45,8 @@ class Ended:
     step: Step
     result: StepResult
     at: float
+    is_repeated: bool = False
+    """Whether an earlier run has done it, and told of it then."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Run:
     told: set[str] = field(default_factory=set)
     """Action ids of the steps whose audit is written."""
 
-    def add(self, step: Step, result: StepResult, at: float) -> None:
+    def add(self, step: Step, result: StepResult, at: float, *, is_repeated: bool = False) -> None:
         """Notes how a step ended, and when (unix seconds)."""
-        self.ends[step.action_id] = Ended(step, result, at)
+        self.ends[step.action_id] = Ended(step, result, at, is_repeated)
 
     def withhold(
         self,
@@ -221,4 +223,6 @@ def _of_step(run: Run, step: Step | None) -> dict[str, str | float]:
     called = run.called.get(step.action_id)
     if called is not None:
         said |= {"mode": called.mode, "called_at": round(called.at, 3)}
+    if step.action_id in run.ends and run.ends[step.action_id].is_repeated:
+        said["repeated"] = True
     return said

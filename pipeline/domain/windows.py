@@ -113,10 +113,10 @@ def samples_of(audit: Audit) -> Iterator[Sample]:
     """What one audit record says of the metrics.
 
     A record that is `repeated` tells of work that was done before its stage died: it counts as work
-    of the stage and as nothing else.
+    of the stage and as nothing else. One of a step, which is a part of such work, counts as nothing.
     """
     if audit.detail.get("repeated"):
-        yield from _finished(audit)
+        yield from () if audit.what in _STEPS else _finished(audit)
         return
     if audit.stage == "dedup":
         yield from _dedup(audit)

@@ -329,6 +329,25 @@ def test_a_plan_that_comes_again_after_its_end_counts_once(world: World, mode: s
     assert len(desk.replies) == (mode == "live")
 
 
+@pytest.mark.parametrize(
+    ("failure", "applies", "reason"),
+    [
+        (Ambiguous("read_timeout"), True, "found"),
+        (Ambiguous("http_502"), False, "unknown"),
+        (Permanent("http_422"), False, "refused"),
+    ],
+)
+def test_a_reply_that_ended_with_a_reason_counts_once_too(
+    world: World, failure: VendorError, applies: bool, reason: str
+) -> None:
+    world.run(Desk(send_failures=[(failure, applies)]))
+    once = fold(None, 0, enumerate(world.broker.audits())).counts
+    said = world.run(Desk())[4:]
+    assert [why for what, why in said if what in {"replied", "triaged"}] == [reason]
+    twice = fold(None, 0, enumerate(world.broker.audits())).counts
+    assert twice == once | {"stage_records|act": 2}
+
+
 def test_an_unknown_write_of_a_route_is_compared_before_it_is_made_again(world: World) -> None:
     reads: list[int] = []
     failures: list[VendorError] = [Ambiguous("http_502"), Transient("unreachable")]

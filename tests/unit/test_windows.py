@@ -87,7 +87,11 @@ def test_what_is_no_ones_metric_counts_for_none(record: Audit) -> None:
 def test_a_step_that_an_earlier_run_has_done_was_counted_then() -> None:
     replied = audit("replied", detail={"action": "reply"})
     assert counts(replied, replied.model_copy(update={"reason": "already"})) == counts(replied)
-    assert counts(audit("replied", reason="found"))["auto_reply_sent|none|none"] == 1
+    found = audit("replied", reason="found")
+    assert counts(found)["auto_reply_sent|none|none"] == 1
+    assert counts(found, audit("replied", reason="found", detail={"repeated": True})) == counts(
+        found
+    )
 
 
 def test_waiting_for_an_open_gate_is_no_error() -> None:
