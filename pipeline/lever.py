@@ -165,7 +165,8 @@ class Lever:
 
         Unlike `set` it takes nothing away, so its end needs no step by step. It can only lower, so
         it is written whatever is known; the answer's `was` is the most that it may have been. One
-        that does not outlive its author goes when this call is cancelled.
+        that does not outlive its author goes when this call is cancelled or not acknowledged, as
+        far as the broker takes that.
         """
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
         was = self.known_at() or Mode.LIVE
@@ -173,7 +174,7 @@ class Lever:
         try:
             answer = await self._carry_out(what, GLOBAL, patience, was=what.was)
             return Held(what.key, record, answer)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, DeliveryError):
             if not outlives:
                 with contextlib.suppress(DeliveryError):
                     await self._remove([what.key])

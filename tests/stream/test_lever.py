@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.modes import GLOBAL, Mode
 from pipeline.lever import Refused
 from pipeline.stream.control import Update
-from pipeline.stream.delivery import DeliveryError
+from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.controls import Controls, Topic
 
 
@@ -96,6 +96,25 @@ def test_a_hold_that_is_released_gives_back_what_was(topic: Topic) -> None:
 
     run(drill())
     assert topic.mode is Mode.LIVE
+
+
+@pytest.mark.parametrize(("outlives", "mode"), [(False, Mode.LIVE), (True, Mode.STOP)])
+def test_a_hold_that_the_broker_took_and_did_not_acknowledge_stays_only_if_it_outlives_its_author(
+    outlives: bool, mode: Mode
+) -> None:
+    class Silent(Topic):
+        async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+            entries = list(entries)
+            offset = await super().put(entries)
+            if entries[0][1] is not None:
+                raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+            return offset
+
+    topic = Silent()
+    topic.controls.mode("live")
+    with pytest.raises(DeliveryError):
+        run(topic.lever().hold(Mode.STOP, reason="drill", by="x", outlives=outlives))
+    assert topic.mode is mode
 
 
 def test_a_panic_during_a_drill_stands(topic: Topic) -> None:
