@@ -73,7 +73,8 @@ class ParkedLetters(DeadLetters):
 class Parking:
     """The parked work of one stage.
 
-    `deadline` is how many seconds a piece may wait behind others, `now` gives unix seconds.
+    `deadline` is for how many seconds a piece may be made to wait behind others, `now` gives unix
+    seconds.
     """
 
     def __init__(
@@ -102,8 +103,8 @@ class Parking:
             return Over("no_key")
         now, said = self._now(), Parked.of(record)
         piece = record.offset if said is None else said.piece
-        queue = await self._queue(record.key, piece, assignment.partition, now)
         lap = None if said is None else said.lap
+        queue = await self._queue(record.key, piece, lap, assignment.partition)
         patience = Patience(assignment.sleep)
         patience.is_limited = is_limited(queue, piece)
         if said is not None:
@@ -122,10 +123,10 @@ class Parking:
                 telemetry.STALE.inc()
         return None
 
-    async def _queue(self, key: bytes, piece: int, partition: int, now: float) -> Queue:
+    async def _queue(self, key: bytes, piece: int, lap: int | None, partition: int) -> Queue:
         """The ticket's row; that work was overtaken is durable before any goes ahead of it."""
         there = await self._table.queue(partition, key)
-        queue = overtaking(there, piece, now=now, deadline=self._deadline)
+        queue = overtaking(there, piece, lap, deadline=self._deadline)
         if queue != there:
             await self._table.keep(partition, key, queue)
         return queue

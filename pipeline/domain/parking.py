@@ -6,9 +6,11 @@ never handled out of order. What waits is durable before the row that tells of i
 the record in hand is given up; the row changes only after everything about a piece is durable. So a
 crash anywhere leaves at most copies, and each copy can be told from the piece itself by its lap.
 
-Nobody waits for ever: what has waited behind others for its total deadline is given up, and a
-piece that should have been back that long ago, as one whose record was lost, holds nobody up any
-more. If it comes after all it is given up too, since it would undo what has come after it.
+Nobody waits for ever: what was to wait behind others for longer than its total deadline is given up,
+and a piece that should have been back that long before a later one that is, as one whose record was
+lost, holds it up no more. If it comes after all it is given up too, since it would undo what has come
+after it. Both are judged by when pieces were due and never by the time of now: a stage that stood
+still finds late what was back in time.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ BEHIND = 1.0
 BEHIND_LEAST = 5.0
 """Seconds that it stays away at least: a head that is back and waits for budget has no due time
 any more, and a follower must not go round and round meanwhile."""
+LAPS_TO_OVERTAKE = 2
+"""How often a piece must have been put aside before anything counts as overtaken by it."""
 
 
 class Waiting(Message):
@@ -116,16 +120,16 @@ def admit(
             or for the first time again after a crash.
         now: unix seconds.
         since: when it was put aside for the first time, unix seconds; None where it never was.
-        deadline: seconds after that in which it may wait behind others.
+        deadline: seconds after that until which it may be made to wait behind others.
     """
-    mine = next((each for each in queue.waiting if each.piece == piece), None)
+    mine = _waiting(queue, piece)
     if mine is None:
         return _newcomer(queue, piece, lap, now)
     if lap is None:
         return Again(mine.due, mine.lap)
     if lap < mine.lap:
         return Stale()
-    return _back(queue, mine, lap, now, is_over=since is not None and now - since >= deadline)
+    return _back(queue, mine, lap, now, is_over=since is not None and mine.due - since >= deadline)
 
 
 def _back(queue: Queue, mine: Waiting, lap: int, now: float, *, is_over: bool) -> Admission:
@@ -153,21 +157,33 @@ def _after(head: Waiting, now: float) -> float:
     return max(head.due + BEHIND, now + BEHIND_LEAST)
 
 
-def overtaking(queue: Queue, piece: int, *, now: float, deadline: float) -> Queue:
-    """The row as `piece` finds it: what is before it and was due `deadline` seconds ago is overtaken."""
+def overtaking(queue: Queue, piece: int, lap: int | None, *, deadline: float) -> Queue:
+    """The row as `piece` finds it: what is before it and was due `deadline` seconds earlier is overtaken.
+
+    All that is brought back in time lies before `piece` in the log. Only what was put aside twice
+    overtakes: the first time may have been while nothing was brought back at all, and then what is
+    before it must get the time to come.
+    """
+    mine = _waiting(queue, piece)
+    if mine is None or lap is None or lap < max(mine.lap, LAPS_TO_OVERTAKE):
+        return queue
     return Queue(
         waiting=tuple(
             each.model_copy(update={"is_overtaken": True})
-            if each.piece < piece and each.due + deadline <= now
+            if each.piece < piece and each.due + deadline <= mine.due
             else each
             for each in queue.waiting
         )
     )
 
 
+def _waiting(queue: Queue, piece: int) -> Waiting | None:
+    return next((each for each in queue.waiting if each.piece == piece), None)
+
+
 def parked(queue: Queue, piece: Waiting) -> Queue:
     """The row once `piece` waits: in the place it had, or last."""
-    if any(each.piece == piece.piece for each in queue.waiting):
+    if _waiting(queue, piece.piece) is not None:
         kept = (piece if each.piece == piece.piece else each for each in queue.waiting)
         return Queue(waiting=tuple(kept))
     return Queue(waiting=(*queue.waiting, piece))

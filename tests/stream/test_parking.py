@@ -345,9 +345,10 @@ def test_work_behind_a_head_that_never_comes_back_is_given_up_at_the_total_deadl
     world.desk.route_failures = [storm()]
     world.work(arrives("a", 0), arrives("b", 1))
     _, second = world.parked
-    world.work(back(second, 2), deadline=900.0, at=1800.0)
-    (again,) = world.parked
-    world.work(back(again, 3), deadline=900.0, at=2000.0)
+    for offset, at in ((2, 1800.0), (3, 1900.0)):
+        world.work(back(second, offset), deadline=900.0, at=at)
+        (second,) = world.parked
+    world.work(back(second, 4), deadline=900.0, at=2000.0)
     assert world.parked == []
     assert [outcome for _, outcome in world.ends()] == [Outcome.DEAD_LETTERED]
     (letter,) = world.broker.on(f"{SOURCE}.dlq")
@@ -364,12 +365,45 @@ def test_a_head_that_stays_away_holds_up_no_later_work_and_is_given_up_when_it_c
     world.desk.route_failures = [storm()]
     world.work(arrives("a", 0))
     (first,) = world.parked
-    world.work(arrives("b", 1), deadline=900.0, at=2600.0)
+    record = arrives("b", 1)
+    for offset, at in ((2, 2600.0), (3, 2610.0)):
+        world.work(record, deadline=900.0, at=at)
+        (second,) = world.parked
+        record = back(second, offset)
+    world.work(record, deadline=900.0, at=2620.0)
     assert [ingress for ingress, _ in world.ends()] == ["b"]
-    world.work(back(first, 2), deadline=900.0, at=2700.0)
+    world.work(back(first, 4), deadline=900.0, at=2700.0)
     assert [outcome for _, outcome in world.ends()[1:]] == [Outcome.DEAD_LETTERED]
     (letter,) = world.broker.on(f"{SOURCE}.dlq")
     assert dict(letter.headers)["sb-reason"] == b"overtaken"
+    assert world.rows == {}
+
+
+def test_a_stage_that_stood_still_buries_nothing_and_keeps_the_order(world: World) -> None:
+    """All came and was brought back in time; it was the stage that came late."""
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0), arrives("b", 1))
+    first, second = world.parked
+    world.work(arrives("c", 2), back(second, 3), back(first, 4), deadline=900.0, at=9000.0)
+    third, second = world.parked
+    world.work(back(second, 5), back(third, 6), deadline=900.0, at=9010.0)
+    assert [ingress for ingress, _ in world.ends()] == ["a", "b", "c"]
+    assert world.broker.on(f"{SOURCE}.dlq") == []
+    assert world.rows == {}
+
+
+def test_parking_that_stood_still_buries_nothing_and_keeps_the_order(world: World) -> None:
+    """Nothing was brought back for long, and then the later piece first."""
+    world.desk.route_failures = [storm()]
+    world.work(arrives("a", 0))
+    (first,) = world.parked
+    world.work(arrives("b", 1), deadline=900.0, at=2600.0)
+    (second,) = world.parked
+    world.work(back(second, 2), back(first, 3), deadline=900.0, at=9000.0)
+    (second,) = world.parked
+    world.work(back(second, 4), deadline=900.0, at=9010.0)
+    assert [ingress for ingress, _ in world.ends()] == ["a", "b"]
+    assert world.broker.on(f"{SOURCE}.dlq") == []
     assert world.rows == {}
 
 

@@ -58,11 +58,14 @@ def test_a_follower_stays_away_while_its_head_is_due_and_waits_for_budget() -> N
     assert admit(late, B, 1, now=NOW) == Behind(NOW + BEHIND_LEAST, 2)
 
 
-@pytest.mark.parametrize(("waited", "is_over"), [(899.0, False), (900.0, True)])
-def test_a_follower_waits_behind_others_until_its_total_deadline(
-    waited: float, is_over: bool
+@pytest.mark.parametrize(("wait", "is_over"), [(899.0, False), (900.0, True)])
+@pytest.mark.parametrize("late", [0.0, 9_000.0])
+def test_a_follower_may_be_made_to_wait_behind_others_until_its_total_deadline(
+    wait: float, is_over: bool, late: float
 ) -> None:
-    met = admit(queue(A, B), B, 1, now=NOW, since=NOW - waited, deadline=900.0)
+    """A stage that stood still finds late what was back in time, with its head close behind it."""
+    row = queue(A, B, due=NOW)
+    met = admit(row, B, 1, now=NOW + late, since=NOW - wait, deadline=900.0)
     assert (met == Over("behind")) is is_over
     assert is_over or isinstance(met, Behind)
 
@@ -71,16 +74,38 @@ def test_the_total_deadline_of_waiting_does_not_end_a_piece_whose_turn_it_is() -
     assert admit(queue(A, B), A, 1, now=NOW, since=0.0, deadline=900.0) == Turn(1)
 
 
+def overdue(lap: int, due: float = NOW) -> Queue:
+    """A piece that was due at 100, and one behind it."""
+    first, second = Waiting(piece=A, lap=1, due=100.0), Waiting(piece=B, lap=lap, due=due)
+    return Queue(waiting=(first, second))
+
+
 def test_what_should_have_been_back_long_ago_holds_up_nobody_that_came_later() -> None:
-    late = queue(A, B, due=NOW - 900)
-    row = overtaking(late, B, now=NOW, deadline=900.0)
+    row = overtaking(overdue(2), B, 2, deadline=900.0)
     assert [each.is_overtaken for each in row.waiting] == [True, False]
-    assert admit(row, B, 1, now=NOW) == Turn(1)
+    assert admit(row, B, 2, now=NOW) == Turn(2)
     assert admit(row, A, 1, now=NOW) == Over("overtaken")
-    row = overtaking(row, C, now=NOW, deadline=900.0)
+    row = left(row, B)
+    assert overtaking(row, C, None, deadline=900.0) == row
     assert admit(row, C, None, now=NOW) == Turn()
     assert admit(row, 0, None, now=NOW) == Stale()
-    assert overtaking(late, B, now=NOW - 1, deadline=900.0) == late
+
+
+@pytest.mark.parametrize(
+    ("row", "piece", "lap"),
+    [
+        (overdue(2, due=NOW - 1), B, 2),  # not so much later
+        (overdue(1), B, 1),  # put aside once, perhaps while nothing was brought back
+        (overdue(3), B, 2),  # a copy
+        (overdue(2), B, None),  # the same again after a crash
+        (overdue(2), C, None),  # it may have lain there for long
+        (overdue(2), A, 1),
+    ],
+)
+def test_nothing_counts_as_overtaken_before_a_later_piece_proves_it(
+    row: Queue, piece: int, lap: int | None
+) -> None:
+    assert overtaking(row, piece, lap, deadline=900.0) == row
 
 
 def test_a_record_that_comes_again_after_a_crash_is_parked_just_as_before() -> None:
