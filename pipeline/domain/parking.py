@@ -190,9 +190,12 @@ def parked(queue: Queue, piece: Waiting) -> Queue:
 
 
 def is_limited(queue: Queue, piece: int) -> bool:
-    """Whether a vendor's limit has held up `piece` or anything that stands before it."""
-    before = (each.is_limited for each in queue.waiting if each.piece <= piece)
-    return any(before)
+    """Whether a vendor's limit has held up `piece` or anything that stands before it.
+
+    What is overtaken may stand there for as long as the row, and holds up nobody.
+    """
+    before = (each for each in queue.waiting if each.piece <= piece and not each.is_overtaken)
+    return any(each.is_limited for each in before)
 
 
 def left(queue: Queue, piece: int) -> Queue:

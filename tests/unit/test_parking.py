@@ -134,6 +134,13 @@ def test_a_limit_that_held_up_a_piece_held_up_all_behind_it() -> None:
     assert [is_limited(row, piece) for piece in (A, B, C)] == [False, True, True]
 
 
+def test_a_limit_that_held_up_what_is_overtaken_holds_up_nobody() -> None:
+    lost = Waiting(piece=A, lap=1, due=NOW, is_limited=True, is_overtaken=True)
+    row = Queue(waiting=(lost, *queue(B).waiting))
+    assert not is_limited(row, B)
+    assert not is_limited(row, C)
+
+
 def test_who_has_ended_leaves_and_the_next_one_is_the_head() -> None:
     assert left(queue(A, B), A) == queue(B)
     assert left(EMPTY, A) == EMPTY
