@@ -88,7 +88,10 @@ def _targets(urls: dict[str, str]) -> list[dict[str, Any]]:
 
 def _bad_minute(said: dict[str, Any]) -> None:
     """Customers write while the helpdesk refuses for a while and the model answers with errors."""
-    httpx.put(f"{said['richpanel']}/_sandbox/budget", json={"limit": 20, "window": 10})
+    httpx.put(
+        f"{said['richpanel']}/_sandbox/faults",
+        json=[{"kind": "status", "status": 429, "retry_after": "5", "times": 1}],
+    )
     httpx.put(
         f"{said['openai']}/_sandbox/faults", json=[{"kind": "status", "status": 500, "times": 5}]
     )
@@ -97,7 +100,6 @@ def _bad_minute(said: dict[str, Any]) -> None:
          "--ingress", said["ingress"], "--token", said["token"], "--richpanel", said["richpanel"]],
         cwd=ROOT, stdout=subprocess.DEVNULL, check=True, timeout=120,
     )  # fmt: skip
-    httpx.put(f"{said['richpanel']}/_sandbox/budget", json={"limit": 3000, "window": 30})
 
 
 def _wait_for_scrapes(server: Server, count: int) -> None:
