@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agents.parked import ParkedLetters, Parking, Place
@@ -26,6 +26,7 @@ from pipeline.ports import Classifier, VendorError
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.guard import Crash
 from pipeline.stream.lanes import lanes
+from pipeline.stream.producer import Outgoing
 from tables.decisions import DecisionsTable
 
 Detail = str | int | float | bool
@@ -68,15 +69,19 @@ class Classification:
             await self.letters.bury(record, error.reason)
             return
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
-        is_repeated = decision is not None
-        if decision is None:
+        if decision is not None:
+            again = self._classified(record, ticket, decision, started, is_repeated=True)
+            await self._forward(record, ticket, decision, again)
+        else:
             try:
                 decision = await self._decide(ticket, place)
             except Later as later:
                 await self._park(place, ticket, later)
                 return
-            await self._decisions.keep(assignment.partition, ticket.event_id, decision)
-        await self._forward(record, ticket, decision, started, is_repeated=is_repeated)
+            # Together: after a death in between the decision would be there and never counted.
+            told = self._classified(record, ticket, decision, started)
+            await self._decisions.keep(assignment.partition, ticket.event_id, decision, told)
+            await self._forward(record, ticket, decision)
         await self._parking.leave(place)
 
     async def _park(self, place: Place, ticket: AcceptedTicket, later: Later) -> None:
@@ -114,28 +119,36 @@ class Classification:
                 failure = error.code
         return classify(ticket, opinion, failure, prefix=self._prefix)
 
-    async def _forward(
+    def _classified(
         self,
         record: Record,
         ticket: AcceptedTicket,
         decision: Decision,
         started: float,
         *,
-        is_repeated: bool,
-    ) -> None:
+        is_repeated: bool = False,
+    ) -> list[Outgoing]:
         at = self._now()
         repeated = {"repeated": True} if is_repeated else {}
+        detail = {**_detail(decision, at - started), "channel": ticket.channel, **repeated}
+        return audited([_audit(ticket, "classified", at, detail)], record)
+
+    async def _forward(
+        self,
+        record: Record,
+        ticket: AcceptedTicket,
+        decision: Decision,
+        audits: Sequence[Outgoing] = (),
+    ) -> None:
         request = outgoing(
             topics.REQUESTED,
             plan(ticket, decision),
             key=ticket.conversation_id.encode(),
             cause=record,
             id_=ticket.event_id,
-            at=at,
+            at=self._now(),
         )
-        detail = {**_detail(decision, at - started), "channel": ticket.channel, **repeated}
-        audit = _audit(ticket, "classified", at, detail)
-        await self._producer.send([request, *audited([audit], record)])
+        await self._producer.send([request, *audits])
 
 
 def _audit(

@@ -6,9 +6,11 @@ event would have two plans.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline import topics
 from pipeline.domain.events import Decision
-from pipeline.stream.producer import Sender
+from pipeline.stream.producer import Outgoing, Sender
 from pipeline.stream.table import DurableTable
 
 NAME = "decisions"
@@ -29,6 +31,9 @@ class DecisionsTable:
         row = self.table.get(partition, event_id.encode())
         return None if row is None else Decision.parse(row)
 
-    async def keep(self, partition: int, event_id: str, decision: Decision) -> None:
-        """Makes the decision durable; only then may it be forwarded."""
-        await self.table.commit(partition, {event_id.encode(): decision.to_bytes()}, self._producer)
+    async def keep(
+        self, partition: int, event_id: str, decision: Decision, outputs: Sequence[Outgoing] = ()
+    ) -> None:
+        """Makes the decision and `outputs` durable; only then may it be forwarded."""
+        row = {event_id.encode(): decision.to_bytes()}
+        await self.table.commit(partition, row, self._producer, outputs=outputs)

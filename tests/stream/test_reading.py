@@ -6,7 +6,7 @@ The log in memory is the broker; what lies on the tiers comes back as the schedu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -19,9 +19,11 @@ from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import AcceptedTicket, ActionRequest
 from pipeline.domain.token_bucket import WindowBucket
+from pipeline.domain.windows import fold
 from pipeline.ports import Comment, Permanent, RateLimited, TicketState, Transient, VendorError
+from pipeline.stream.delivery import DeliveryError, Failure
 from pipeline.stream.parking import Parked
-from pipeline.stream.producer import Outgoing
+from pipeline.stream.producer import Changes, Outgoing
 from tests.stream.controls import Controls
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of, crash, run_batch
 from tests.stream.test_classify_agent import classify, recorded, requests
@@ -319,6 +321,26 @@ def test_a_broker_that_fails_while_it_is_decided_leaves_it_to_the_next_life(worl
     world.work(back(parked, 1))
     assert len(world.plans()) == 1
     assert world.rows == []
+
+
+def test_a_decision_whose_plan_was_not_sent_is_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = world.broker.send
+
+    async def dead(records: Sequence[Outgoing], changes: Changes | None = None) -> int:
+        if any(each.topic == topics.REQUESTED.name for each in records):
+            raise DeliveryError("_MSG_TIMED_OUT", Failure.RETRIABLE)
+        return await send(records, changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.broker, "send", dead)
+        world.work(recorded(BARE), dies=True)
+    world.work(recorded(BARE))
+    assert len(world.plans()) == 1
+    assert world.desk.reads == 1
+    counted = fold(None, 0, enumerate(world.broker.audits())).counts
+    assert sum(v for k, v in counted.items() if k.startswith("decisions_made|")) == 1
 
 
 def test_a_gate_that_stays_closed_ends_with_a_human_and_the_next_message_goes_on(
