@@ -41,6 +41,7 @@ from pipeline.clients.richpanel import Richpanel
 from pipeline.clients.shopify import Shopify
 from pipeline.control import sweep
 from pipeline.domain.concurrency import AdaptiveLimit
+from pipeline.domain.modes import Mode, Subject
 from pipeline.domain.token_bucket import WindowBucket
 from pipeline.domain.webhook import read_webhook
 from pipeline.mending import mended
@@ -125,11 +126,18 @@ def _model(settings: Settings, stage: Stage) -> GatedClassifier:
     """The model, asked within the deadline and only while it can take more."""
     within = settings.openai_deadline * WAIT_SHARE
     requests = WindowBucket(limit=settings.openai_requests * settings.our_share, window=MINUTE)
+
+    def may_call(channel: str) -> bool:
+        return stage.control.effective(Subject(settings.tenant, channel)) is not Mode.STOP
+
     # A first call alone would send the rest of a backlog to the rules while the model thinks.
     gate = make_gate("openai", requests, settings, stage, turn=MODEL_ATTEMPTS, starts_alone=False)
     return GatedClassifier(
         OpenAIClassifier.from_settings(
-            settings, deadline=settings.openai_deadline - within, meter=gate
+            settings,
+            deadline=settings.openai_deadline - within,
+            meter=gate,
+            may_call=may_call,
         ),
         gate,
         WindowBucket(limit=settings.openai_tokens * settings.our_share, window=MINUTE),

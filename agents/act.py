@@ -11,7 +11,7 @@ from agents.calls import Calls, GivenUp
 from agents.orders import Orders
 from agents.parked import ParkedLetters, Parking, Place
 from agents.patience import Later, Patience
-from agents.permits import Permits
+from agents.permits import Lowered, Permits
 from agents.plan_records import Called, PlanRecords, Releasable, Run
 from agents.records import letters_of
 from agents.reply import Replier
@@ -44,10 +44,6 @@ READ_AND_WRITE = 3
 """Requests of a step that reads the ticket and then sets something, at most: team and tags are two
 writes where a tag's id is not known. Sixteen lanes that reserve less than they make overdraw the
 vendor's window; what is reserved and not used comes back when the turn ends."""
-
-
-class _Lowered(Exception):
-    """The mode does not allow any write at the helpdesk now."""
 
 
 @dataclass
@@ -179,7 +175,7 @@ class Acting:
             if (in_time := self._calls.in_time(later, work.patience)) is not None:
                 raise in_time from None
             return StepResult(StepEnd.FAILED, later.code)
-        except _Lowered:
+        except Lowered:
             return self._withheld(work, step, WithheldReason.MODE)
 
     async def _route(self, work: _Work, step: RouteStep) -> StepResult:
@@ -188,7 +184,7 @@ class Acting:
         # What no mode allows needs nothing of the helpdesk, not even a read.
         await self._permits.refreshed(work.assignment.sleep)
         self._writable(work)
-        teams = await self._calls.repeatable(self._helpdesk.team_ids, work.patience)
+        teams = await self._calls.repeatable(lambda: self._teams(work), work.patience)
         decision = work.request.decision
         where = route(
             Intent(decision.intent),
@@ -199,9 +195,8 @@ class Acting:
         )
 
         async def read_and_set() -> Withhold | None:
-            await self._permits.refreshed(work.assignment.sleep)  # the wait in line may be long
             # In one turn: the write may replace all tags, also one that a human sets meanwhile.
-            work.seen = await self._helpdesk.ticket(work.request.conversation_id)
+            work.seen = await self._ticket(work)
             verdict = self._permits.route(work.request, work.seen)
             if isinstance(verdict, Withhold):
                 return verdict
@@ -250,7 +245,14 @@ class Acting:
         intent = Intent(request.decision.intent)
         if asks_for_order(intent):
             mode = self._permits.mode(request, step.template).value
-            order = await self._orders.linked_to(request.conversation_id, work.patience, mode=mode)
+            order = await self._orders.linked_to(
+                request.conversation_id,
+                work.patience,
+                mode=mode,
+                reading=lambda: self._permits.reading(
+                    request, work.assignment.sleep, template=step.template
+                ),
+            )
         words = words_for(intent, step.template, order)
         body = marked(render(words.template, words.variables), step.action_id)
         return step.model_copy(update={"template": words.template}), body
@@ -270,13 +272,21 @@ class Acting:
             await self._permits.refreshed(work.assignment.sleep)
             # Tags alone are added and replace none, so what this run saw of the ticket will do.
             if work.seen is None:
-                work.seen = await self._helpdesk.ticket(work.request.conversation_id)
+                work.seen = await self._ticket(work)
             await self._set(work, step, work.seen, None, tags)
 
         requests = READ_AND_WRITE if work.seen is None else 1
         await self._calls.repeatable(add, work.patience, requests=requests)
         work.apply(step, self._now())
         return StepResult(StepEnd.MARKED)
+
+    async def _teams(self, work: _Work) -> dict[str, str]:
+        async with self._permits.reading(work.request, work.assignment.sleep):
+            return await self._helpdesk.team_ids()
+
+    async def _ticket(self, work: _Work) -> TicketState:
+        async with self._permits.reading(work.request, work.assignment.sleep):
+            return await self._helpdesk.ticket(work.request.conversation_id)
 
     async def _set(
         self,
@@ -295,7 +305,7 @@ class Acting:
 
     def _writable(self, work: _Work) -> None:
         if not may_route(self._permits.mode(work.request)):
-            raise _Lowered
+            raise Lowered
 
     def _calling(self, work: _Work, step: Step, template: str | None) -> None:
         """Notes under which mode a write begins, in the very step that begins it."""

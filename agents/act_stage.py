@@ -73,7 +73,7 @@ def assemble(
         counts,
         policy=policy_of(settings),
         tag_prefix=settings.tag_prefix,
-        longest_write=settings.vendor_timeout,
+        longest_call=settings.vendor_timeout,
         now=time.time,
     )
     ledger = LedgerTable(stage.table, stage.producer)

@@ -6,15 +6,21 @@ number instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from agents.calls import Calls
 from agents.patience import Later, Patience
+from agents.permits import Lowered
 from pipeline import telemetry
 from pipeline.domain.order_replies import OrderFacts
 from pipeline.domain.shedding import ORDER_LOOKUPS, SHOP_LOOKUPS, why_shed
 from pipeline.ports import Helpdesk, LinkedOrder, Order, Shop, VendorError
+
+T = TypeVar("T")
+Reading = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,28 @@ class Orders:
     is_shed: Callable[[str], bool]
 
     async def linked_to(
-        self, ticket_id: str, patience: Patience, *, mode: str
+        self, ticket_id: str, patience: Patience, *, mode: str, reading: Reading
     ) -> OrderFacts | None:
-        """The facts of the order that is linked to a ticket; None = ask the customer."""
+        """The facts of the order that is linked to a ticket; None = ask the customer.
+
+        `reading` is around each call, see `Permits.reading`.
+        """
         if self._is_off(ORDER_LOOKUPS, self.calls, mode):
             return None
         try:
-            linked = await self.calls.once(lambda: self.helpdesk.linked_order(ticket_id), patience)
+            linked = await self.calls.once(
+                _within(reading, lambda: self.helpdesk.linked_order(ticket_id)), patience
+            )
             if linked is None:
                 return None
-            order = await self.calls.once(lambda: self.helpdesk.order(linked), patience)
+            order = await self.calls.once(
+                _within(reading, lambda: self.helpdesk.order(linked)), patience
+            )
             if order is None or order.status is None:
-                order = await self._at_the_shop(linked, patience, mode)
+                order = await self._at_the_shop(linked, patience, mode, reading)
+        except Lowered:
+            telemetry.SHED.labels(ORDER_LOOKUPS, "mode").inc()
+            return None
         except (VendorError, Later):
             telemetry.SHED.labels(ORDER_LOOKUPS, "failed").inc()
             return None
@@ -51,12 +67,14 @@ class Orders:
         return OrderFacts(order.number or linked.order_id, order.status, order.tracking_url)
 
     async def _at_the_shop(
-        self, linked: LinkedOrder, patience: Patience, mode: str
+        self, linked: LinkedOrder, patience: Patience, mode: str, reading: Reading
     ) -> Order | None:
         shop = self.shop
         if shop is None or self._is_off(SHOP_LOOKUPS, self.shop_calls, mode):
             return None
-        return await self.shop_calls.once(lambda: shop.order(linked.order_id), patience)
+        return await self.shop_calls.once(
+            _within(reading, lambda: shop.order(linked.order_id)), patience
+        )
 
     def _is_off(self, what: str, calls: Calls, mode: str) -> bool:
         closed = calls.gate.closed_for > 0
@@ -64,3 +82,11 @@ class Orders:
         if why is not None:
             telemetry.SHED.labels(what, why).inc()
         return why is not None
+
+
+def _within(reading: Reading, call: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    async def guarded() -> T:
+        async with reading():
+            return await call()
+
+    return guarded

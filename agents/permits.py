@@ -22,7 +22,7 @@ from pipeline.domain.permit import (
     still_allowed,
 )
 from pipeline.domain.taxonomy import Intent, tier_of
-from pipeline.ports import Ambiguous, TicketState, VendorError
+from pipeline.ports import Ambiguous, TicketState, Transient, VendorError
 
 PATIENCE = 10.0
 """Seconds that a step waits for state that has gone stale, before it is withheld for that."""
@@ -60,10 +60,14 @@ async def on_the_wire(
             raise late("timeout") from error
 
 
+class Lowered(Exception):
+    """The mode does not allow a call now that it allowed when the step was begun."""
+
+
 class Permits:
     """Asks for steps of one tenant's requests.
 
-    `longest_write` is how many seconds a write may be on the wire, `now` gives unix seconds.
+    `longest_call` is how many seconds a call may be on the wire, `now` gives unix seconds.
     """
 
     def __init__(
@@ -73,14 +77,14 @@ class Permits:
         *,
         policy: Policy,
         tag_prefix: str,
-        longest_write: float,
+        longest_call: float,
         now: Callable[[], float],
     ) -> None:
         self._control = control
         self._counts = counts
         self._policy = policy
         self.replied_tag = f"{tag_prefix}-auto-replied"
-        self._longest_write = longest_write
+        self._longest_call = longest_call
         self._now = now
 
     async def refreshed(self, sleep: Sleep) -> None:
@@ -144,13 +148,29 @@ class Permits:
         """Around a send: a lowered mode is not confirmed before it has ended."""
         return self._control.on_the_wire()
 
+    @asynccontextmanager
+    async def reading(
+        self, request: ActionRequest, sleep: Sleep, *, template: str | None = None
+    ) -> AsyncIterator[None]:
+        """Around a read for `request`; waits for fresh modes first, as `refreshed` does.
+
+        Raises:
+            Lowered: the mode is `stop`.
+            Transient: it is not over after `longest_call` seconds.
+        """
+        await self.refreshed(sleep)
+        async with on_the_wire(self._control, self._longest_call, Transient):
+            if self.mode(request, template) is Mode.STOP:
+                raise Lowered
+            yield
+
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Around a write that may be repeated; nothing is awaited on the way in.
 
         Raises:
-            Ambiguous: it is not over after `longest_write` seconds; some of it may be written.
+            Ambiguous: it is not over after `longest_call` seconds; some of it may be written.
         """
-        return on_the_wire(self._control, self._longest_write, Ambiguous)
+        return on_the_wire(self._control, self._longest_call, Ambiguous)
 
     def customer(self, request: ActionRequest, ticket: TicketState) -> str:
         """The customer's hash; where the helpdesk names none, the ticket stands for one."""

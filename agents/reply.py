@@ -90,6 +90,7 @@ class Replier:
         )
 
     async def _read_back(self, task: ReplyTask, times: int) -> bool:
+        # Under `stop` too: what may have gone out must be known, and reading it back tells nobody.
         ticket_id = task.request.conversation_id
         for attempt in range(times):
             if attempt:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from agents.calls import Calls
 from agents.counts import CustomerCounts
 from agents.patience import Patience
-from agents.permits import Permits
+from agents.permits import Lowered, Permits
 from pipeline.domain.events import ActionRequest, ReplyStep
 from pipeline.domain.ledger import Breach, Done, DoneOutcome, Intent, Unsettled, fence
 from pipeline.domain.permit import Allow, WithheldReason, Withhold, reply_form
@@ -116,14 +116,19 @@ class Sending:
         try:
             async with self._calls.gate.turn(task.patience, requests=READ_AND_SEND):
                 return await self._send(task, rows, attempt)
+        except Lowered:
+            await self._give_up_place(task, rows)
+            return Withhold(WithheldReason.MODE)
         except VendorError as error:
             # Nothing was written; whatever was reserved has been taken back.
             await self._calls.failed(error, task.patience)
             return None
 
     async def _send(self, task: ReplyTask, rows: Rows, attempt: int) -> Withhold | None:
-        await self._permits.refreshed(task.assignment.sleep)  # the wait in line may be long
-        ticket = await self._helpdesk.ticket(task.request.conversation_id)
+        async with self._permits.reading(
+            task.request, task.assignment.sleep, template=task.step.template
+        ):
+            ticket = await self._helpdesk.ticket(task.request.conversation_id)
         if (found := mark_of(ticket, task)) is not None:
             # Not even an intent stands here, and yet it was sent: the ledger was lost.
             await self.done(task, found)

@@ -70,8 +70,9 @@ def after(was: str, mode: str) -> str:
 async def drilled(operator: Operator, reason: str, patience: float) -> dict[str, Any]:
     """One drill: seconds from the flip to each process's confirmation, by the broker's clock.
 
-    A process confirms when its last call has ended, so the figure is an upper bound of its last
-    call. The stop is a hold beside what operators have set: to release it never raises anything
+    A process confirms when its last call to helpdesk or shop has ended, and begins none to the
+    model from then on, so the figure is an upper bound of its last call. Only a reply that may have
+    gone out is still read back. The stop is a hold beside what operators have set: to release it never raises anything
     that somebody lowered meanwhile, and if this process is killed it stays, until `recover`.
     """
     signs = signs_of_life(operator.control)

@@ -154,7 +154,7 @@ def panic(
     output: Output = "table",
     patience: Patience = PATIENCE,
 ) -> None:
-    """Stop every call to helpdesk, shop and model now; `recover` is the way back, step by step."""
+    """Stop all work at helpdesk, shop and model now; `recover` is the way back, step by step."""
     # In an emergency nothing is refused for its words.
     reason = reason.strip()[:MOST_REASON] or "panic"
     _set(lambda _: Mode.STOP, [GLOBAL], reason, output, patience, known=False)

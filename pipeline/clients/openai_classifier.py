@@ -108,6 +108,7 @@ class _Call:
     """One classification: its message, and the tokens of the answers so far."""
 
     content: str
+    channel: str
     tokens: int = 0
 
 
@@ -132,6 +133,8 @@ class OpenAIClassifier:
         model: its name.
         deadline: total seconds of `classify`, both attempts together.
         meter: is told of every request.
+        may_call: whether a message of this channel may be asked about once more; asked in the step
+            that begins the second attempt.
         clock: monotonic seconds.
         now: unix seconds, for ``Retry-After`` as a date.
     """
@@ -143,6 +146,7 @@ class OpenAIClassifier:
         model: str,
         deadline: float,
         meter: Meter | None = None,
+        may_call: Callable[[str], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -157,19 +161,31 @@ class OpenAIClassifier:
         }
         self._deadline = deadline
         self._meter = meter or Unmetered()
+        self._may_call = may_call
         self._clock = clock
         self._now = now
         self._breaker = CircuitBreaker()
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, deadline: float | None = None, meter: Meter | None = None
+        cls,
+        settings: Settings,
+        *,
+        deadline: float | None = None,
+        meter: Meter | None = None,
+        may_call: Callable[[str], bool] = lambda _: True,
     ) -> Self:
         """The model that the settings name; `deadline` None = theirs."""
         deadline = deadline or settings.openai_deadline
         key = settings.openai_api_key.get_secret_value()
         client = client_for(settings.openai_base_url, key, deadline=deadline)
-        return cls(client, model=settings.openai_model, deadline=deadline, meter=meter)
+        return cls(
+            client,
+            model=settings.openai_model,
+            deadline=deadline,
+            meter=meter,
+            may_call=may_call,
+        )
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -185,7 +201,7 @@ class OpenAIClassifier:
         if not self._breaker.try_pass(started):
             raise Transient("breaker_open")
         # Redacted before it is cut: a cut through an address would leave half of it readable.
-        call = _Call(user_message(redact(text)[:INPUT_CHARACTERS], channel=channel))
+        call = _Call(user_message(redact(text)[:INPUT_CHARACTERS], channel=channel), channel)
         try:
             answer = await self._within_deadline(call, started + self._deadline)
         except VendorError as error:
@@ -217,7 +233,8 @@ class OpenAIClassifier:
                     # Nobody sleeps through a 429: the gate closes and the rules decide.
                     raise
                 except Transient:
-                    if self._clock() + SECOND_ATTEMPT_SECONDS > ends:
+                    is_late = self._clock() + SECOND_ATTEMPT_SECONDS > ends
+                    if is_late or not self._may_call(call.channel):
                         raise
                 return await self._attempt(call)
         except TimeoutError:

@@ -186,7 +186,7 @@ class Setting:
     unsettled: Unsettled = Unsettled.TRIAGE
     allow_list: tuple[str, ...] = ("*",)
     lease: float = 0.05
-    longest_write: float = 5.0
+    longest_call: float = 5.0
     deadline: float = 1e9
     closed_for: float = 0.0
     on_crash: Crash = crash
@@ -203,7 +203,7 @@ def acting(stage: Stage, desk: Desk, setting: Setting | None = None) -> Any:
     policy = Policy(("email", "live_chat"), setting.allow_list)
     permits = Permits(
         setting.controls.control, setting.counts, policy=policy, tag_prefix="mw",
-        longest_write=setting.longest_write, now=clock,
+        longest_call=setting.longest_call, now=clock,
     )  # fmt: skip
     ledger = LedgerTable(stage.table, stage.producer)
     lease = Lease(setting.lease, 0.0, setting.unsettled)
@@ -378,7 +378,7 @@ class Stuck(Desk):
 
 def test_a_route_that_stays_on_the_wire_too_long_is_ended_and_made_again(world: World) -> None:
     desk = Stuck()
-    setting = Setting(Controls().mode("route_only"), longest_write=0.05)
+    setting = Setting(Controls().mode("route_only"), longest_call=0.05)
     assert world.run(desk, setting=setting)[0] == ("routed", None)
     assert desk.writes == 2
     assert desk.state.assignee_id == "team-3"
@@ -390,7 +390,7 @@ def test_the_tag_of_a_dead_letter_stays_on_the_wire_no_longer_than_any_write(wor
             raise Permanent("http_400")
 
     desk = Refused()
-    assert world.run(desk, setting=Setting(longest_write=0.05))[-1] == ("ended", "dead_lettered")
+    assert world.run(desk, setting=Setting(longest_call=0.05))[-1] == ("ended", "dead_lettered")
     assert desk.writes == 1
     assert desk.state.tags == frozenset()
 

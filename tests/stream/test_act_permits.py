@@ -32,6 +32,7 @@ from tests.stream.test_act_agent import (
     Clock,
     Desk,
     Setting,
+    Watched,
     World,
     fresh_counts,
     open_intent,
@@ -160,6 +161,58 @@ def test_a_control_topic_that_falls_silent_after_the_reply_does_not_withhold_its
     said = world.run(desk, request, setting=setting, rows=rows)
     assert ("marked", None) in said
     assert "mw-auto-replied" in desk.state.tags
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_what_waits_in_line_when_the_mode_falls_to_stop_calls_nobody(
+    world: World, done: int
+) -> None:
+    """Its first call is the one of its route, of its reply, or of the mark of that."""
+    controls, request = Controls().mode("live"), request_for()
+
+    class Falling(Clock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            controls.mode("stop")
+
+    ends = [DoneOutcome.APPLIED, DoneOutcome.SENT][:done]
+    rows = [done_row(request, step, outcome) for step, outcome in enumerate(ends)]
+    bucket = Watched(limit=1000, window=1)
+    setting = Setting(controls, clock=Falling(), closed_for=10.0, bucket=bucket)
+    said = world.run(
+        Desk(), request, setting=setting, rows={k: v for row in rows for k, v in row.items()}
+    )
+    assert said[done] == ("withheld", "mode")
+    assert bucket.made == []
+
+
+def test_a_mode_that_falls_to_stop_while_the_teams_are_read_leaves_the_ticket_unread(
+    world: World,
+) -> None:
+    controls, reads = Controls().mode("live"), list[int]()
+
+    class Falling(Desk):
+        async def team_ids(self) -> dict[str, str]:
+            controls.mode("stop")
+            return await super().team_ids()
+
+    desk = Falling(on_ticket=lambda: reads.append(1))
+    assert world.run(desk, setting=Setting(controls))[0] == ("withheld", "mode")
+    assert reads == []
+
+
+def test_a_read_on_the_wire_holds_a_lowered_mode_unconfirmed_until_it_has_ended(
+    world: World,
+) -> None:
+    controls, lags = Controls().mode("live"), list[bool]()
+
+    def lower() -> None:
+        controls.mode("draft")
+        lags.append(controls.control.confirmed < controls.control.epoch)
+
+    world.run(Desk(on_ticket=lower), setting=Setting(controls))
+    assert lags == [True, True]
+    assert controls.control.confirmed == controls.control.epoch
 
 
 def test_a_lease_that_ran_out_before_the_send_is_a_humans_case(world: World) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from agents.calls import Calls
 from agents.gate import Gate
-from agents.orders import Orders
+from agents.orders import Orders, Reading
 from agents.patience import Patience
+from agents.permits import Lowered
 from pipeline.app import Stage
 from pipeline.domain.order_replies import OrderFacts
 from pipeline.domain.token_bucket import WindowBucket
@@ -55,6 +57,7 @@ def found(
     mode: str = "live",
     shed: frozenset[str] = frozenset(),
     closed: str = "",
+    reading: Reading = contextlib.nullcontext,
 ) -> OrderFacts | None:
     """What is known of the ticket's order; `closed` names the vendor whose gate is closed."""
 
@@ -67,7 +70,7 @@ def found(
             return Calls(gate, deadline=1, now=lambda: 0.0, uniform=lambda low, _: low)
 
         orders = Orders(desk, calls("richpanel"), shop, calls("shopify"), lambda what: what in shed)
-        return await orders.linked_to("t1", Patience(asyncio.sleep), mode=mode)
+        return await orders.linked_to("t1", Patience(asyncio.sleep), mode=mode, reading=reading)
 
     return asyncio.run(play())
 
@@ -97,6 +100,22 @@ def test_a_look_up_that_fails_is_not_tried_again(error: VendorError) -> None:
     desk = CountingDesk(linked=LINKED, failure=error)
     assert found(desk) is None
     assert desk.asked == 1
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_mode_that_falls_to_stop_between_two_look_ups_ends_them(calls: int) -> None:
+    entered: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def reading() -> AsyncIterator[None]:
+        if len(entered) == calls:
+            raise Lowered
+        entered.append(1)
+        yield
+
+    desk, shop = CountingDesk(linked=LINKED), Shop()
+    facts = found(desk, shop, reading=reading)
+    assert (facts is None, desk.asked, len(shop.asked)) == (calls < 3, min(calls, 1), calls // 3)
 
 
 def test_look_ups_are_left_out_first() -> None:

@@ -221,6 +221,18 @@ def test_a_second_attempt_may_mend_it(first: Answer) -> None:
     assert len(server.requests) == 2
 
 
+def test_there_is_no_second_attempt_where_the_mode_has_fallen_to_stop_meanwhile() -> None:
+    channels: list[str] = []
+
+    def may_call(channel: str) -> bool:
+        channels.append(channel)
+        return False
+
+    said, server = classifying(answer({}, 500), completion(SURE), may_call=may_call)
+    assert getattr(said, "code", None) == "http_500"
+    assert (len(server.requests), channels) == (1, ["email"])
+
+
 @pytest.mark.parametrize("trouble", ["hang", "half"])
 def test_the_deadline_is_total(trouble: Answer) -> None:
     began = time.monotonic()
