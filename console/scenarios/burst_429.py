@@ -19,7 +19,7 @@ from console.world import Scenario, World
 from pipeline.domain.budget import split
 from pipeline.settings import Settings
 
-SCALE = 25
+SCALE = 12
 BUDGET, WINDOW = 50, 30 / SCALE
 STORM = 1200 / SCALE
 """Twenty minutes of the vendor's: on a busy machine the burst itself may take ten, and what is promised

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,9 +15,16 @@ from console.operating import operating
 from console.release import everything
 from pipeline.domain.jobs import JobRecord, JobState
 from pipeline.domain.modes import Mode
-from tests.integration.act_world import ROOT, ActWorld, until
+from tests.integration.act_world import ROOT, ActWorld, act_world, until
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def act_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActWorld]:
+    """A world of its own: a count by a filter would take in what other files' tests left withheld."""
+    with act_world(tmp_path_factory.mktemp("withheld")) as world:
+        yield world
 
 
 @pytest.mark.timeout(400)
