@@ -93,17 +93,23 @@ def test_windows_follow_broker_time_and_answer_a_range(
     assert len(memory_broker.on(f"{topics.AUDIT.name}.dlq")) == 1
 
 
+async def two_workers(make_stage: Callable[[str], Stage]) -> tuple[Stage, Stage]:
+    """Workers with the same nine records each, one on partition 0 and one on partition 1."""
+    mine, other = make_stage("observe"), make_stage("another")
+    other.table.assign([1])
+    for stage, partition in ((mine, 0), (other, 1)):
+        await stage.table.ready(partition)
+        batch = batch_of([recorded(n, 15 * n) for n in range(9)], partition=partition)
+        puts = fold_batch(batch, windows=WindowsTable(stage.table), now=lambda: 1.0).puts
+        await stage.table.commit(partition, puts, stage.producer)
+    return mine, other
+
+
 def test_a_worker_asks_the_others_for_what_it_lacks_and_says_what_nobody_has(
     make_stage: Callable[[str], Stage],
 ) -> None:
     async def scenario() -> None:
-        mine, other = make_stage("observe"), make_stage("another")
-        other.table.assign([1])
-        for stage, partition in ((mine, 0), (other, 1)):
-            await stage.table.ready(partition)
-            batch = batch_of([recorded(n, 15 * n) for n in range(9)], partition=partition)
-            puts = fold_batch(batch, windows=WindowsTable(stage.table), now=lambda: 1.0).puts
-            await stage.table.commit(partition, puts, stage.producer)
+        mine, other = await two_workers(make_stage)
         theirs = answering(WindowsTable(other.table), partitions=3)
 
         async def ask_other(url: str, query: Mapping[str, str]) -> Any:
@@ -144,13 +150,7 @@ def test_many_questions_of_one_range_are_one_reading_of_every_worker(
     make_stage: Callable[[str], Stage],
 ) -> None:
     async def scenario() -> None:
-        mine, other = make_stage("observe"), make_stage("another")
-        other.table.assign([1])
-        for stage, partition in ((mine, 0), (other, 1)):
-            await stage.table.ready(partition)
-            batch = batch_of([recorded(n, 15 * n) for n in range(9)], partition=partition)
-            puts = fold_batch(batch, windows=WindowsTable(stage.table), now=lambda: 1.0).puts
-            await stage.table.commit(partition, puts, stage.producer)
+        mine, other = await two_workers(make_stage)
         theirs = answering(WindowsTable(other.table), partitions=2)
         readings = []
 

@@ -45,6 +45,14 @@ def classifier(url: str, *, deadline: float = 5.0, **options: Any) -> OpenAIClas
     return OpenAIClassifier(client, deadline=deadline, **options)
 
 
+async def asked(model: OpenAIClassifier) -> ModelAnswer:
+    """What a model says of one message; it is closed then."""
+    try:
+        return await model.classify("Cancel it", channel="email")
+    finally:
+        await model.aclose()
+
+
 def classifying(
     *answers: Answer, text: str = "Cancel it", deadline: float = 5.0, **options: Any
 ) -> tuple[ModelAnswer | VendorError, Loopback]:
@@ -165,11 +173,7 @@ def test_each_failure_has_its_own_name(
 def test_a_server_that_is_not_there_is_transient() -> None:
     async def play() -> None:
         async with nobody() as url:
-            model = classifier(url)
-            try:
-                await model.classify("Cancel it", channel="email")
-            finally:
-                await model.aclose()
+            await asked(classifier(url))
 
     with pytest.raises(Transient, match="unreachable"):
         asyncio.run(play())
@@ -187,11 +191,7 @@ def test_a_server_that_takes_no_connection_does_not_use_up_the_deadline() -> Non
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
 
         async def play() -> None:
-            model = classifier(url, deadline=1.0)
-            try:
-                await model.classify("Cancel it", channel="email")
-            finally:
-                await model.aclose()
+            await asked(classifier(url, deadline=1.0))
 
         with pytest.raises(Transient, match="unreachable"):
             asyncio.run(play())
@@ -336,10 +336,6 @@ def test_settings_make_a_classifier_even_without_a_key() -> None:
     async def play() -> ModelAnswer:
         async with answering(completion(SURE)) as server:
             settings = Settings(openai_base_url=f"{server.url}/v1", openai_model="local")
-            model = OpenAIClassifier.from_settings(settings)
-            try:
-                return await model.classify("Cancel it", channel="email")
-            finally:
-                await model.aclose()
+            return await asked(OpenAIClassifier.from_settings(settings))
 
     assert asyncio.run(play()).model == "local"
