@@ -3,8 +3,8 @@
 An attempt is noted with the group's committed offset *before* the first record behind that offset
 is handed out, so even a process that is killed by its own memory has counted. Any commit that
 moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
-at once; in the end the head of one partition stands alone in the whole process, and when it kills
-again it is the culprit and goes to the dead letters. Its last try waits until the process has lived for a while:
+at once, and only they are suspects of the next death; in the end the head of one partition stands
+alone in the whole process, and when it kills again it is the culprit and goes to the dead letters. Its last try waits until the process has lived for a while:
 whoever kills workers one after the other does not reach it. A partition that is given up in order
 takes its attempt back.
 
@@ -22,8 +22,8 @@ AT_ONCE = (None, None, 64, 1, 1)
 """Records in hand at once after so many deaths; None is no limit. Two deaths may be bad luck, and
 whoever was alone at a death is tried once more: if it passes, somebody else had killed."""
 SUSPECTS = 8000
-"""Records behind the offset that may have been in hand at a death, two full fetches; past them all
-are cleared."""
+"""Records behind the offset that may have been in hand at a death without a limit, two full fetches;
+past them all are cleared."""
 
 CALM = 10.0
 """Seconds that a process has held the partition before it gives a record its last try."""
@@ -69,10 +69,15 @@ class Suspicion:
         """How many records may be in hand; None is no limit."""
         return 1 if self.is_poison else AT_ONCE[self.deaths]
 
-    def counted(self, position: int) -> Suspicion:
-        """One attempt more, with `position` at the head."""
-        until = self.until if self.at_once == 1 else position + SUSPECTS
-        return Suspicion(self.deaths + 1, max(self.until, until))
+    def counted(self, position: int, end: int) -> Suspicion:
+        """One attempt more, at the records from `position` up to `end` (offset, exclusive).
+
+        With a limit those alone are in hand, so a few kills from outside do not leave thousands
+        of records to be tried one by one.
+        """
+        if self.at_once is None:
+            end = max(self.until, position + SUSPECTS)
+        return Suspicion(self.deaths + 1, end)
 
     def at(self, offset: int) -> Suspicion:
         """What is left of it once everything below `offset` is done.

@@ -104,7 +104,7 @@ class Assignment:
         self._must_seek = False
         if self.position is None:
             return ()
-        fresh = [record for record in records if record.offset >= self.position]
+        fresh = self._fresh(records)
         if not fresh:
             return ()
         first = fresh[0].offset
@@ -126,6 +126,10 @@ class Assignment:
         self._bytes += size
         return fresh
 
+    def _fresh(self, records: Sequence[Record]) -> Sequence[Record]:
+        position = self.position or 0
+        return [record for record in records if record.offset >= position]
+
     @property
     def must_seek(self) -> bool:
         """Whether records are missing before the last fetch, so that they must be asked for again."""
@@ -140,8 +144,7 @@ class Assignment:
             self._is_burying = False
         # Until the last suspect is durable, not only handed out: the note that comes next carries
         # the position, which may not pass it.
-        is_watched = self._is_burying or self.found.at_once is not None
-        if self._bytes >= IN_HAND_BYTES or (pending and is_watched):
+        if self._bytes >= IN_HAND_BYTES or (pending and (self._is_burying or self.is_watched)):
             return True
         return len(self._batches) >= IN_HAND_BATCHES and pending >= IN_HAND_RECORDS
 
@@ -160,8 +163,13 @@ class Assignment:
     @property
     def at_once(self) -> int | None:
         """Records that may be in hand while one of them is suspected; None is no limit."""
-        is_past = self.noted is not None and (self.position or 0) >= self.noted.until
+        is_past = self.noted is not None and (self.position or 0) >= self.found.until
         return None if is_past else self.found.at_once
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether few records are handed out at once, since one of them is suspected."""
+        return self.found.at_once is not None
 
     @property
     def is_poisoned(self) -> bool:
@@ -173,8 +181,8 @@ class Assignment:
         """Whether an attempt must be noted before the next record is handed out."""
         return not self.is_poisoned and (self.noted is None or self.at_once is not None)
 
-    def count(self) -> tuple[int, str]:
-        """Counts this attempt; the offset and note to commit before anything is handed out.
+    def count(self, records: Sequence[Record]) -> tuple[int, str]:
+        """Counts this attempt; the offset and note to commit before any of `records` is handed out.
 
         Raises:
             ValueError: something is in hand; a commit of the position would pass it.
@@ -182,8 +190,10 @@ class Assignment:
         if self.watermark.pending:
             raise ValueError("an attempt is noted while records are in hand")
         position = self.position or 0
-        if self.noted is None:
-            self.noted = self.found.counted(position)
+        # By offsets, not by how many: a log may have holes.
+        in_hand = self._fresh(records)[: self.at_once]
+        end = in_hand[-1].offset + 1 if in_hand else position
+        self.noted = self.found.counted(position, end)
         return position, self.noted.note()
 
     @property
@@ -216,7 +226,10 @@ class Assignment:
 
     def note_at(self, offset: int) -> str:
         """The note that a commit of `offset` carries."""
-        return self.noted.at(offset).note() if self.noted is not None else ""
+        if self.noted is None:
+            return ""
+        # Past what this process had in hand, what it found still holds for those that come.
+        return self.noted.at(offset).note() or self.found.at(offset).note()
 
     def without_attempt(self) -> tuple[int, str] | None:
         """What to commit so that this attempt counts for nothing; None when none is noted."""

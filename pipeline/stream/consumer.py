@@ -239,7 +239,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _fetch(self) -> Mapping[TP, Sequence[Record]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        if self.app.gather:
+        # Few at once gather nothing, and each of them would wait.
+        if self.app.gather and not any(one.is_watched for one in self._assignments.values()):
             await self.sleep(self.app.gather)
         full = {tp for tp, mine in self._assignments.items() if mine.is_full}
         # Not before its tables are restored: the first hand-out commits the note of an attempt,
@@ -284,7 +285,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         mine = {tp: self._assignments[tp] for tp in runs if self._may_hand_out(tp)}
         for one in mine.values():
             one.forget_past()
-        notes = {tp: one.count() for tp, one in mine.items() if one.must_note}
+        notes = {tp: one.count(runs[tp]) for tp, one in mine.items() if one.must_note}
         if notes and not await self._thread.note(notes):
             return
         for tp, assignment in mine.items():

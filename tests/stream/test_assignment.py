@@ -104,7 +104,7 @@ def suspected(deaths: int) -> Assignment:
 def test_under_suspicion_few_are_handed_out_and_the_rest_is_asked_for_again() -> None:
     mine = suspected(2)
     assert mine.must_note
-    mine.count()
+    mine.count(run_of(*range(100)))
     assert len(mine.take(run_of(*range(100)))) == 64
     assert is_full(mine)
     assert [record.offset for record in mine.rest] == [*range(64, 100)]
@@ -136,19 +136,19 @@ def test_the_last_suspect_stands_alone_and_then_it_is_buried_unread() -> None:
     mine.finish(0)
     assert not is_full(mine)
     assert mine.must_note
-    assert mine.count() == (1, Suspicion(1, 1 + SUSPECTS).note())
+    assert mine.count(run_of(1)) == (1, Suspicion(1, 1 + SUSPECTS).note())
 
 
 def test_what_comes_after_the_last_suspect_waits_until_it_is_durable() -> None:
     """Its note commits the position: that would pass a record that dies a moment later."""
     mine = suspected(4)
-    mine.count()
+    mine.count(run_of(0, 1, 2))
     assert len(mine.take(run_of(0, 1, 2))) == 1
     assert is_full(mine)
     mine.finish(0)
     assert not is_full(mine)
     mine.forget_past()
-    assert mine.count() == (1, Suspicion(1, 1 + SUSPECTS).note())
+    assert mine.count(run_of(1)) == (1, Suspicion(1, 1 + SUSPECTS).note())
 
 
 @given(st.integers(0, POISON_AFTER), st.integers(1, 200), st.randoms(use_true_random=False))
@@ -171,11 +171,11 @@ def test_no_commit_passes_a_record_in_hand_whatever_is_suspected(
             commits(mine.reached or 0)
         elif not mine.is_full:
             mine.forget_past()
-            if mine.must_note:
-                commits(mine.count()[0])
-            is_poison = mine.is_poisoned
             position = mine.position or 0
             fetched = mine.rest or run_of(*range(position, position + chance.randint(1, 90)))
+            if mine.must_note:
+                commits(mine.count(fetched)[0])
+            is_poison = mine.is_poisoned
             open_ |= {record.offset for record in mine.take(fetched)}
             if is_poison:
                 mine.absolve()
@@ -183,15 +183,15 @@ def test_no_commit_passes_a_record_in_hand_whatever_is_suspected(
 
 def test_past_the_last_suspect_the_next_record_is_noted_anew() -> None:
     mine = suspected(2)
-    mine.count()
+    mine.count(run_of(0))
     mine.position = SUSPECTS
     mine.forget_past()
     assert mine.must_note
-    assert mine.count() == (SUSPECTS, Suspicion(1, 2 * SUSPECTS).note())
+    assert mine.count(run_of(SUSPECTS)) == (SUSPECTS, Suspicion(1, 2 * SUSPECTS).note())
 
 
 def test_an_attempt_that_counts_for_nothing_leaves_the_note_as_it_was_found() -> None:
     mine = suspected(2)
-    mine.count()
+    mine.count(run_of(0))
     assert mine.without_attempt() == (0, Suspicion(2, SUSPECTS).note())
     assert Assignment("source", 0, 1, 0).without_attempt() is None
