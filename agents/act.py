@@ -24,12 +24,10 @@ from pipeline.domain.events import (
     ReplyStep,
     RouteStep,
     Step,
-    UnreadableValue,
 )
 from pipeline.domain.ledger import Done, DoneOutcome
 from pipeline.domain.order_replies import asks_for_order, words_for
 from pipeline.domain.outcomes import REPLY_ENDS, StepEnd, StepResult, again, limited_tag, marks
-from pipeline.domain.parking import Over
 from pipeline.domain.permit import WithheldReason, Withhold, may_route
 from pipeline.domain.routing import route
 from pipeline.domain.taxonomy import Intent
@@ -110,17 +108,10 @@ class Acting:
     async def __call__(self, record: Record, assignment: Assignment) -> None:
         """Executes the plan, or parks it; returns when that is durable."""
         began = self._monotonic()
-        place = await self._parking.admit(record, assignment)
-        if isinstance(place, Over):
-            await self.letters.bury(record, place.reason)
+        admitted = await self.letters.admit(record, assignment, ActionRequest.parse)
+        if admitted is None:
             return
-        if place is None:
-            return
-        try:
-            request = ActionRequest.parse(record.value)
-        except UnreadableValue as error:
-            await self.letters.bury(record, error.reason)
-            return
+        place, request = admitted
         ids = [step.action_id for step in request.steps]
         ended = await self._ledger.done(assignment.partition, ids)
         run = Run(record, request, self._now(), self._releasable)

@@ -18,10 +18,8 @@ from pipeline.domain.events import (
     Audit,
     Decision,
     MessageRead,
-    UnreadableValue,
     conversation_hash,
 )
-from pipeline.domain.parking import Over
 from pipeline.ports import Classifier, VendorError
 from pipeline.stream.batch import Assignment, Record
 from pipeline.stream.guard import Crash
@@ -57,17 +55,10 @@ class Classification:
     async def __call__(self, record: Record, assignment: Assignment) -> None:
         """Decides, stores the decision, forwards the plan, or parks it; returns when all is durable."""
         started = self._now()
-        place = await self._parking.admit(record, assignment)
-        if isinstance(place, Over):
-            await self.letters.bury(record, place.reason)
+        admitted = await self.letters.admit(record, assignment, AcceptedTicket.parse)
+        if admitted is None:
             return
-        if place is None:
-            return
-        try:
-            ticket = AcceptedTicket.parse(record.value)
-        except UnreadableValue as error:
-            await self.letters.bury(record, error.reason)
-            return
+        place, ticket = admitted
         decision = await self._decisions.first(assignment.partition, ticket.event_id)
         if decision is not None:
             again = self._classified(record, ticket, decision, started, is_repeated=True)

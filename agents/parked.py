@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from agents.patience import Later, Patience
 from pipeline import telemetry, topics
 from pipeline.app import Stage
+from pipeline.domain.events import UnreadableValue
 from pipeline.domain.parking import (
     Again,
     Behind,
@@ -34,6 +36,8 @@ from pipeline.stream.dead_letter import DeadLetters
 from pipeline.stream.parking import Parked
 from pipeline.stream.producer import Outgoing
 from tables.parked import ParkedTable
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,25 @@ class ParkedLetters(DeadLetters):
         super().__init__(letters.producer, letters.letter)
         self._parking = parking
         self._on_buried = on_buried
+
+    async def admit(
+        self, record: Record, assignment: Assignment, parse: Callable[[bytes | None], Read]
+    ) -> tuple[Place, Read] | None:
+        """The place of a record whose turn it is, and what it says; None = nothing is left to do.
+
+        Returns only when that is durable: it was put aside, or it is over or unreadable and buried.
+        """
+        place = await self._parking.admit(record, assignment)
+        if place is None:
+            return None
+        if isinstance(place, Over):
+            await self.bury(record, place.reason)
+            return None
+        try:
+            return place, parse(record.value)
+        except UnreadableValue as error:
+            await self.bury(record, error.reason)
+            return None
 
     async def bury(self, record: Record, reason: str) -> None:
         """Returns when the dead letter is durable and the ticket's next piece may have its turn."""
