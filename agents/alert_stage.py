@@ -12,6 +12,7 @@ from agents.alert_sinks import sinks_of
 from agents.alerting import Alerting
 from agents.audit_reader import AuditReader
 from agents.status import Answer, Route, json_answer
+from agents.telling import Telling
 from pipeline.alert_board import AlertBoard, Judgement, follow_alerts
 from pipeline.app import Stage
 from pipeline.brokers import brokers
@@ -78,12 +79,11 @@ def attach_alerts(
             monotonic=time.monotonic,
             new_id=lambda: uuid.uuid4().hex,
         ),
-        sinks_of(settings, now=time.time),
+        Telling(board, follower, sinks_of(settings, now=time.time), time.time, random.uniform),
         settings.runbook_url,
         is_speaker=lambda: stage.table.is_open(SPEAKS) and SPEAKS in stage.table.partitions(),
         now=time.time,
         monotonic=time.monotonic,
-        uniform=random.uniform,
     )
     stage.alongside.extend([follower, alerting])
     return alerting

@@ -2,8 +2,7 @@
 
 One worker speaks, the one that owns partition 0 of the audit topic. What fires, what was told and
 what must still be told stands on the topic of alerts, so the next owner goes on from there: an
-open alert is not forgotten and nobody is told of it twice. Sinks alone may get a notice again,
-under the same id, when a worker dies between a post and the note of it.
+open alert is not forgotten and nobody is told of it twice.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from agents.alert_facts import FactsReader
-from agents.alert_sinks import Sink, SinkFailed
 from agents.audit_reader import AuditReader
+from agents.telling import Rows, Telling
 from pipeline import telemetry
 from pipeline.alert_board import BUDGET_PREFIX, AlertBoard, Judgement, alert_key
 from pipeline.domain.alerts import (
@@ -31,7 +30,7 @@ from pipeline.domain.alerts import (
 )
 from pipeline.domain.incidents import BY_ALERTS, Entry, Incident, Kind, entries_for_firing, fold
 from pipeline.domain.modes import GLOBAL, Mode
-from pipeline.domain.notices import Delivery, Notice, failed, notice_of, notice_of_budget
+from pipeline.domain.notices import notice_of, notice_of_budget
 from pipeline.domain.signals import Facts, values_of
 from pipeline.lever import Lever
 from pipeline.stream.control import Follower
@@ -44,15 +43,13 @@ EVERY = 2.0
 LEVER_PATIENCE = 5.0
 """Seconds to wait for confirmations of a lowered mode; the next judgement waits as long."""
 
-Rows = dict[str, bytes | None]
-
 
 @dataclass
 class Alerting:
-    """Judges, writes down, lowers the mode, and tells.
+    """Judges, writes down, lowers the mode, and has it told.
 
     `is_speaker` says whether this worker holds audit partition 0 now; `now` gives unix seconds,
-    `monotonic` seconds; `uniform` draws the jitter of retries.
+    `monotonic` seconds.
     """
 
     rules: Sequence[Rule]
@@ -61,27 +58,21 @@ class Alerting:
     facts: FactsReader
     trail: AuditReader
     lever: Lever
-    sinks: Sequence[Sink]
+    telling: Telling
     runbook: str
     is_speaker: Callable[[], bool]
     now: Callable[[], float]
     monotonic: Callable[[], float]
-    uniform: Callable[[float, float], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     states: dict[str, AlertState] = field(default_factory=dict)
     judged: Judgement = field(default_factory=Judgement)
     """The last judgement, which goes into this worker's signs of life."""
     _incidents: dict[str, Incident] = field(default_factory=dict)
     _shown: dict[str, AlertState] = field(default_factory=dict)
-    _sent: set[tuple[str, int]] = field(default_factory=set)
-    _unwritten: Rows = field(default_factory=dict)
-    """What has become of deliveries and could not be made durable yet."""
-    _gone: set[str] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self._by_name = {rule.name: rule for rule in self.rules}
-        self._by_sink = {sink.name: sink for sink in self.sinks}
 
     async def start(self) -> None:
         """Begins."""
@@ -104,9 +95,6 @@ class Alerting:
         """For as long as this worker is the one: judges and tells."""
         since = self.monotonic()
         self.facts.watching_since = self.now()
-        # Another may have told since; what it wrote counts.
-        self._sent.clear()
-        self._unwritten.clear()
         self.trail.start()
         log.info("this worker judges the alerts")
         try:
@@ -115,7 +103,7 @@ class Alerting:
                 lambda: (self.board.view.known_at or 0.0) > since or not self.is_speaker()
             )
             self.states = self.board.states()
-            telling = asyncio.create_task(self._tell_forever())
+            telling = asyncio.create_task(self.telling.run())
             try:
                 while self.is_speaker():
                     await self._judged()
@@ -177,7 +165,7 @@ class Alerting:
         acknowledged = {id_ for id_, each in self._incidents.items() if each.is_attended}
         telling = due(before, state, now=now, acknowledged=acknowledged)
         if telling is not None and rule is not None:
-            self._send(notice_of(telling, rule, at=now, runbook=self.runbook), rows, now)
+            rows |= self.telling.rows(notice_of(telling, rule, at=now, runbook=self.runbook), now)
             state = telling.after
         if is_worth_keeping(before, state) or is_worse(self._shown.get(state.id), state):
             rows[alert_key(state)] = state.to_bytes()
@@ -203,13 +191,8 @@ class Alerting:
     def _budget(self, used: dict[str, float], rows: Rows, now: float) -> None:
         uses, states = budget_steps(used, self.board.budgets(), now=now)
         for use in uses:
-            self._send(notice_of_budget(use, at=now, runbook=self.runbook), rows, now)
+            rows |= self.telling.rows(notice_of_budget(use, at=now, runbook=self.runbook), now)
         rows |= {f"{BUDGET_PREFIX}{vendor}": each.to_bytes() for vendor, each in states.items()}
-
-    def _send(self, notice: Notice, rows: Rows, now: float) -> None:
-        for sink in self.sinks:
-            delivery = Delivery(notice=notice, sink=sink.name, next_at=now)
-            rows[delivery.key] = delivery.to_bytes()
 
     def _show(self, facts: Facts) -> None:
         telemetry.ALERTS_FIRING.clear()
@@ -249,60 +232,6 @@ class Alerting:
         text = f"the mode went from {began} to {held.answer.mode.value}"
         missing = ", ".join(held.answer.missing)
         return f"{text}; not confirmed by {missing}" if missing else text
-
-    # -- telling ------------------------------------------------------------------------------
-
-    async def _tell_forever(self) -> None:
-        while True:
-            try:
-                await self.tell()
-            except DeliveryError as error:
-                log.warning("deliveries not noted", extra={"fields": {"code": error.code}})
-            await self.sleep(EVERY / 2)
-
-    async def tell(self) -> None:
-        """Sends what is due to its sink, each once for as long as this worker speaks."""
-        if self._unwritten:
-            await self._write(dict(self._unwritten))
-        deliveries = self.board.deliveries()
-        telemetry.NOTICES_WAITING.set(len(deliveries))
-        ready = [
-            each
-            for each in deliveries
-            if each.next_at <= self.now() and (each.key, each.tries) not in self._sent
-        ]
-        for delivery in ready:
-            self._sent.add((delivery.key, delivery.tries))
-        await asyncio.gather(*map(self._deliver, ready))
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        after, outcome = await self._sent_to_sink(delivery)
-        telemetry.NOTICES.labels(delivery.sink, outcome).inc()
-        rows: Rows = {delivery.key: None if after is None else after.to_bytes()}
-        self._unwritten |= rows
-        await self._write(rows)
-
-    async def _write(self, rows: Rows) -> None:
-        await self.follower.put(rows.items())
-        for key in rows:
-            self._unwritten.pop(key, None)
-
-    async def _sent_to_sink(self, delivery: Delivery) -> tuple[Delivery | None, str]:
-        """What is left to do about a delivery, and how this try ended."""
-        sink = self._by_sink.get(delivery.sink)
-        if sink is None or sink.name in self._gone:
-            return None, "given_up"
-        try:
-            await sink.send(delivery.notice)
-        except SinkFailed as error:
-            fields = {"sink": sink.name, "code": error.code, "tries": delivery.tries + 1}
-            log.warning("a notice did not arrive", extra={"fields": fields})
-            if error.for_good:
-                self._gone.add(sink.name)
-            after = failed(delivery, now=self.now(), uniform=self.uniform)
-            given_up = error.for_good or after is None
-            return (None, "given_up") if given_up else (after, "failed")
-        return None, "delivered"
 
 
 def _say_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from agents.alert_sinks import SinkFailed
 from agents.alerting import EVERY, Alerting
+from agents.telling import Telling
 from pipeline import telemetry
 from pipeline.alert_board import AlertBoard, Judgement
 from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
@@ -102,10 +103,12 @@ class Worker:
         nothing: Any = None
         lever: Any = self.hand
         follower: Any = self.topic
+        self.telling = Telling(
+            self.topic.board, follower, [self.desk], lambda: self.now, lambda low, _: low
+        )
         self.alerting = Alerting(
-            shipped_rules(), self.topic.board, follower, nothing, nothing, lever, [self.desk],
+            shipped_rules(), self.topic.board, follower, nothing, nothing, lever, self.telling,
             "RUNBOOK.md", is_speaker=lambda: True, now=lambda: self.now, monotonic=lambda: 0.0,
-            uniform=lambda low, _: low,
         )  # fmt: skip
         self.alerting.states = self.topic.board.states()
 
@@ -113,7 +116,7 @@ class Worker:
         self.now = T + at
         known: dict[str, Any] = {"heard": ALIVE, "gates": {}, "broken": Broken(), "waiting": {}}
         await self.alerting.judge(Facts(now=self.now, **{**known, **facts}), used or {})
-        await self.alerting.tell()
+        await self.telling.tell()
 
     @property
     def firing(self) -> set[str]:
@@ -269,11 +272,11 @@ def test_what_became_of_a_notice_is_written_when_the_broker_is_back() -> None:
         worker.desk.failure = failure
         worker.topic.fails = True
         with pytest.raises(DeliveryError):
-            await worker.alerting.tell()
+            await worker.telling.tell()
         worker.desk.failure, worker.topic.fails = None, False
         for at in (2, 10):
             worker.now = T + at
-            await worker.alerting.tell()
+            await worker.telling.tell()
 
     for failure in (None, SinkFailed("http_500")):
         worker = Worker(Topic())

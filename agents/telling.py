@@ -1,0 +1,107 @@
+"""Telling the sinks: each notice to each of them, tried again until it arrives or is given up.
+
+What is still to be told stands on the topic of alerts. A sink may get a notice again, under the same
+id, when a worker dies between a post and the note of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from agents.alert_sinks import Sink, SinkFailed
+from pipeline import telemetry
+from pipeline.alert_board import AlertBoard
+from pipeline.domain.notices import Delivery, Notice, failed
+from pipeline.stream.control import Follower
+from pipeline.stream.delivery import DeliveryError
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0
+"""Seconds between two looks at what is due."""
+
+Rows = dict[str, bytes | None]
+"""Key -> value on the topic of alerts; None deletes."""
+
+
+@dataclass
+class Telling:
+    """What one worker tells; `now` gives unix seconds, `uniform` draws the jitter of retries."""
+
+    board: AlertBoard
+    follower: Follower
+    sinks: Sequence[Sink]
+    now: Callable[[], float]
+    uniform: Callable[[float, float], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _sent: set[tuple[str, int]] = field(default_factory=set)
+    _unwritten: Rows = field(default_factory=dict)
+    """What has become of deliveries and could not be made durable yet."""
+    _gone: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._by_sink = {sink.name: sink for sink in self.sinks}
+
+    def rows(self, notice: Notice, now: float) -> Rows:
+        """What to write so that `notice` goes to every sink from `now` on."""
+        deliveries = [Delivery(notice=notice, sink=each.name, next_at=now) for each in self.sinks]
+        return {each.key: each.to_bytes() for each in deliveries}
+
+    async def run(self) -> None:
+        """Tells what is due, for ever."""
+        # Another may have told since; what it wrote counts.
+        self._sent.clear()
+        self._unwritten.clear()
+        while True:
+            try:
+                await self.tell()
+            except DeliveryError as error:
+                log.warning("deliveries not noted", extra={"fields": {"code": error.code}})
+            await self.sleep(EVERY)
+
+    async def tell(self) -> None:
+        """Sends what is due to its sink, each once for as long as this worker speaks."""
+        if self._unwritten:
+            await self._write(dict(self._unwritten))
+        deliveries = self.board.deliveries()
+        telemetry.NOTICES_WAITING.set(len(deliveries))
+        ready = [
+            each
+            for each in deliveries
+            if each.next_at <= self.now() and (each.key, each.tries) not in self._sent
+        ]
+        for delivery in ready:
+            self._sent.add((delivery.key, delivery.tries))
+        await asyncio.gather(*map(self._deliver, ready))
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        after, outcome = await self._sent_to_sink(delivery)
+        telemetry.NOTICES.labels(delivery.sink, outcome).inc()
+        rows: Rows = {delivery.key: None if after is None else after.to_bytes()}
+        self._unwritten |= rows
+        await self._write(rows)
+
+    async def _write(self, rows: Rows) -> None:
+        await self.follower.put(rows.items())
+        for key in rows:
+            self._unwritten.pop(key, None)
+
+    async def _sent_to_sink(self, delivery: Delivery) -> tuple[Delivery | None, str]:
+        """What is left to do about a delivery, and how this try ended."""
+        sink = self._by_sink.get(delivery.sink)
+        if sink is None or sink.name in self._gone:
+            return None, "given_up"
+        try:
+            await sink.send(delivery.notice)
+        except SinkFailed as error:
+            fields = {"sink": sink.name, "code": error.code, "tries": delivery.tries + 1}
+            log.warning("a notice did not arrive", extra={"fields": fields})
+            if error.for_good:
+                self._gone.add(sink.name)
+            after = failed(delivery, now=self.now(), uniform=self.uniform)
+            given_up = error.for_good or after is None
+            return (None, "given_up") if given_up else (after, "failed")
+        return None, "delivered"
