@@ -97,11 +97,16 @@ class Telling:
         try:
             await sink.send(delivery.notice)
         except SinkFailed as error:
-            fields = {"sink": sink.name, "code": error.code, "tries": delivery.tries + 1}
-            log.warning("a notice did not arrive", extra={"fields": fields})
-            if error.for_good:
-                self._gone.add(sink.name)
-            after = failed(delivery, now=self.now(), uniform=self.uniform)
-            given_up = error.for_good or after is None
-            return (None, "given_up") if given_up else (after, "failed")
+            return self._not_arrived(delivery, error)
+        except Exception as error:  # noqa: BLE001 - whatever one sink comes to, the others are told
+            return self._not_arrived(delivery, SinkFailed(type(error).__name__))
         return None, "delivered"
+
+    def _not_arrived(self, delivery: Delivery, error: SinkFailed) -> tuple[Delivery | None, str]:
+        fields = {"sink": delivery.sink, "code": error.code, "tries": delivery.tries + 1}
+        log.warning("a notice did not arrive", extra={"fields": fields})
+        if error.for_good:
+            self._gone.add(delivery.sink)
+            return None, "given_up"
+        after = failed(delivery, now=self.now(), uniform=self.uniform)
+        return (None, "given_up") if after is None else (after, "failed")

@@ -56,7 +56,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.seen: list[Notice] = []
-        self.failure: SinkFailed | None = None
+        self.failure: Exception | None = None
 
     async def send(self, notice: Notice) -> None:
         if self.failure is not None:
@@ -243,11 +243,12 @@ def test_a_lever_that_does_not_move_is_pulled_again() -> None:
     assert played(story).hand.holds == [Mode.STOP]
 
 
-def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is_left_alone() -> (
-    None
-):
+@pytest.mark.parametrize("failure", [SinkFailed("http_500"), RuntimeError("of the sink's own")])
+def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is_left_alone(
+    failure: Exception,
+) -> None:
     async def story(worker: Worker) -> None:
-        worker.desk.failure = SinkFailed("http_500")
+        worker.desk.failure = failure
         await worker.judge(0, gates=CLOSED)
         (waiting,) = worker.topic.board.deliveries()
         assert (waiting.tries, waiting.next_at) == (1, T + 5)
