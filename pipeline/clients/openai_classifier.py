@@ -55,10 +55,9 @@ CONNECT_SHARE = 0.25
 """Part of the deadline for a connection, so that a second attempt may find a better one."""
 _REQUEST_TIMEOUT = 408
 
+_REFUSALS = frozenset({"refusal", "content_filter"})
 # Failures that say something about one text and nothing about the vendor's health.
-_ABOUT_THE_TEXT = frozenset(
-    {"refusal", "truncated", "content_filter", "http_400", "http_413", "http_422"}
-)
+_ABOUT_THE_TEXT = _REFUSALS | {"truncated", "http_400", "http_413", "http_422"}
 # These think before they answer, and at their default effort may think all the output away.
 _REASONING_MODELS = ("gpt-5", "o1", "o3", "o4")
 
@@ -244,11 +243,14 @@ class OpenAIClassifier:
     async def _attempt(self, call: _Call) -> Classification:
         body = await self._ask(call.content)
         try:
-            completion = _Completion.model_validate_json(body)
-        except ValidationError:
-            raise Transient("garbage") from None
-        call.tokens += completion.usage.total_tokens if completion.usage else 0
-        return _answer(completion.choices[0])
+            answer = _read(body, call)
+        except VendorError as error:
+            # A model that answers and says nothing of use is as good as down.
+            is_said = error.code in _REFUSALS
+            telemetry.vendor_call("openai", "2xx" if is_said else "unusable")
+            raise
+        telemetry.vendor_call("openai", "2xx")
+        return answer
 
     async def _ask(self, content: str) -> bytes:
         try:
@@ -279,7 +281,6 @@ class OpenAIClassifier:
             raise Transient("unreachable") from None
         finally:
             self._meter.spent()
-        telemetry.vendor_call("openai", "2xx")
         return response.content
 
     def _status_failure(self, error: openai.APIStatusError) -> VendorError:
@@ -290,6 +291,15 @@ class OpenAIClassifier:
         if error.status_code == _REQUEST_TIMEOUT or isinstance(error, openai.InternalServerError):
             return Transient(code)
         return Permanent(code)
+
+
+def _read(body: bytes, call: _Call) -> Classification:
+    try:
+        completion = _Completion.model_validate_json(body)
+    except ValidationError:
+        raise Transient("garbage") from None
+    call.tokens += completion.usage.total_tokens if completion.usage else 0
+    return _answer(completion.choices[0])
 
 
 def _answer(choice: _Choice) -> Classification:

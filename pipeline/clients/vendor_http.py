@@ -131,7 +131,8 @@ class VendorHttp:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise Transient("garbage")
+            raise self._counted("unusable", Transient("garbage"))
+        telemetry.vendor_call(self._vendor, "2xx")
         return value
 
     async def write(self, path: str, body: Mapping[str, Any]) -> None:
@@ -143,11 +144,15 @@ class VendorHttp:
             Ambiguous: only reading back can tell.
         """
         await self._call("PUT", path, lost=Ambiguous, data=orjson.dumps(body))
+        telemetry.vendor_call(self._vendor, "2xx")
 
     async def _call(
         self, method: str, path: str, *, lost: type[VendorError], **request: Any
     ) -> bytes:
-        """One exchange; `lost` is what a request is that may or may not have been acted on."""
+        """The body of a 2xx, which the caller counts.
+
+        `lost` is what a request is that may or may not have been acted on.
+        """
         try:
             with telemetry.timed("vendor_request_seconds", self._vendor):
                 answer = await self._exchange(method, path, **request)
@@ -168,7 +173,6 @@ class VendorHttp:
         failure = self._failure(answer, lost)
         if failure is not None:
             raise self._counted(status_class(answer.status), failure)
-        telemetry.vendor_call(self._vendor, "2xx")
         return answer.body
 
     async def _exchange(self, method: str, path: str, **request: Any) -> _Answer:

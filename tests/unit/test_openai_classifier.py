@@ -317,12 +317,22 @@ def test_neither_failures_nor_logs_hold_the_text_the_answer_or_the_key(
 
 @pytest.mark.parametrize(
     ("trouble", "label"),
-    [(answer({}, 401), "4xx"), (answer({}, 429), "429"), ("hang", "timeout"), (REFUSED, "2xx")],
+    [
+        (answer({}, 401), "4xx"),
+        (answer({}, 429), "429"),
+        ("hang", "timeout"),
+        (REFUSED, "2xx"),
+        (completion(SURE), "2xx"),
+        (completion(SURE, finish="length"), "unusable"),
+        (answer(b"<html>"), "unusable"),
+        (completion("{}"), "unusable"),
+    ],
 )
 def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) -> None:
     series = f"vendor_requests|openai|{label}"
     before = telemetry.MEASURED.counts.get(series, 0)
-    classifying(trouble, deadline=0.3)
+    # So little that a second attempt is not worth it.
+    classifying(trouble, deadline=0.3 if trouble == "hang" else 1.5)
     assert telemetry.MEASURED.counts[series] == before + 1
 
 

@@ -577,6 +577,7 @@ def test_every_request_is_counted_and_what_remains_is_told_unless_a_429_says_whe
         (answer({}, 429), "429"),
         (answer({}, 404), "4xx"),
         ("hang", "timeout"),
+        (answer(b"<html>"), "unusable"),
     ],
 )
 def test_each_call_is_counted_by_what_became_of_it(trouble: Answer, label: str) -> None:
