@@ -55,11 +55,12 @@ def asked(query: Mapping[str, str], now: float, *, kept: float = math.inf) -> Qu
     step = _number(query, "step", 0)
     if step != int(step):
         raise QueryError("step must be whole seconds")
-    # Who asks for the last 7 days in steps asks from the beginning of the first.
-    if 0 <= begin < now - kept - step:
-        raise QueryError("windows are kept for 7 days: add --replay, which counts the audit trail")
     by = tuple(filter(None, query.get("by", "").split(",")))
-    return ask(query["metric"], begin, end, step=int(step) or None, by=by)
+    question = ask(query["metric"], begin, end, step=int(step) or None, by=by)
+    # Who asks for the last 7 days in steps asks from the beginning of the first.
+    if question.begin < now - kept - step:
+        raise QueryError("windows are kept for 7 days: add --replay, which counts the audit trail")
+    return question
 
 
 def totals(question: Question, found: Found) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import orjson
 
 from pipeline.domain.events import Audit
 from pipeline.domain.metrics import named
-from pipeline.domain.query import WIDTH, Question
+from pipeline.domain.query import STEPS, WIDTH, Question
 from pipeline.domain.rollup import Newest, cover, left, rolled, unrolled
 from pipeline.domain.tally import Bucketed
 from pipeline.domain.windows import Window, fold, window_start
@@ -21,8 +21,9 @@ from pipeline.stream.windowed import WindowedTable
 NAME = "windows"
 KEPT = 7 * 24 * 3600.0
 """Seconds back that can be asked for; older ranges come from replaying the audit."""
-RETENTION = KEPT + 2 * 3600.0
-"""Seconds after a window's last record: what is asked about last week reaches a little further back."""
+RETENTION = KEPT + max(STEPS) + 2 * 3600.0
+"""Seconds after a window's last record: who asks for the last week in steps is told the whole of the
+first, and until rows expire some time passes."""
 
 GATHER = 0.25
 """Seconds. Windows are read by people; a changelog record per audit record would cost more than the

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from agents.observe import fold_batch
+from agents.windows_query import asked
 from pipeline import topics
 from pipeline.app import Stage
 from pipeline.domain.events import Audit, Outcome
-from pipeline.domain.query import STEPS, WIDTH, answer, ask
+from pipeline.domain.query import STEPS, WIDTH, QueryError, answer, ask
 from pipeline.domain.signals import LAST_WEEK, LOOK_BACK
 from pipeline.domain.windows import Window, fold, window_start
 from pipeline.stream.producer import Changes, Outgoing
-from tables.windows import GATHER, RETENTION, WindowsTable
+from tables.windows import GATHER, KEPT, RETENTION, WindowsTable
 from tests.stream.memory_broker import FakeRecord, MemoryBroker, batch_of
 
 BEGIN = 1_700_000_000
@@ -179,6 +180,18 @@ def test_a_worker_keeps_nothing_of_an_event_once_it_is_counted(
 
 def test_last_weeks_windows_are_kept_until_nobody_holds_this_week_against_them_any_more() -> None:
     assert RETENTION > LAST_WEEK + LOOK_BACK + WIDTH
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step >= 900])
+def test_the_first_step_of_a_week_is_kept_whole_and_what_begins_before_it_is_refused(
+    step: int,
+) -> None:
+    now = 1_700_000_123.0
+    query = {"metric": "received", "step": str(step), "to": str(now)}
+    question = asked({**query, "from": str(now - KEPT)}, now, kept=KEPT)
+    assert question.begin > now - RETENTION
+    with pytest.raises(QueryError, match="--replay"):
+        asked({**query, "from": str(now - KEPT - step - 1)}, now, kept=KEPT)
 
 
 def test_at_a_low_rate_a_window_is_written_once_a_batch_and_batches_are_rationed_by_time(
