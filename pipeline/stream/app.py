@@ -99,6 +99,10 @@ class DurableApp(faust.App):  # type: ignore[misc]
             broker_heartbeat_interval=3.0,
             broker_rebalance_timeout=60.0,
             broker_request_timeout=90.0,
+            # Nothing is fetched while every partition is full, as where a vendor's budget is far
+            # behind. aiokafka would leave the group then and never join again; who stands still is
+            # the watchdog's to tell.
+            broker_max_poll_interval=7 * 24 * 3600.0,
             stream_wait_empty=True,
             stream_recovery_delay=0.0,
             # No Faust tables, so no standbys: the plain round-robin assignor is used.
