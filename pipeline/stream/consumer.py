@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 REVOKE_PATIENCE = 25.0
 """Seconds that running work gets at a rebalance; below the group's rebalance timeout of 60 s."""
 
+END_LOOKS = 6
+END_PAUSE = 1.0
+"""Seconds between two looks at a log that ends before what was committed of it."""
+
 _POLL = 1.0
 _POLL_SOON = 0.02
 """Seconds, while a partition is left out that may soon be wanted again."""
@@ -92,7 +96,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {
             tp: Sight(
                 one.reached or 0,
-                (one.reached or 0) if tp in read else ends.get(tp, 0),
+                (one.reached or 0) if tp in read else ends[tp],
                 is_idle if one.watermark.pending or one_stands_alone else one.is_idle,
             )
             for tp, one in mine.items()
@@ -140,6 +144,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         # Without a commit the earliest offset must be known as a number: only then is a run that
         # got lost before the first commit seen as a hole.
         earliest = await self.earliest_offsets(*fresh)
+        ends = await self._ends_behind(committed, fresh)
         notes = await self._thread.notes(fresh)
         for tp in fresh:
             offset = committed.get(tp)
@@ -151,12 +156,35 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     extra={"fields": {"topic": tp.topic, "partition": tp.partition,
                                       "records": earliest[tp] - offset}},
                 )  # fmt: skip
+            if offset is not None and offset > ends[tp]:
+                # Made anew, or cut by a broker's loss. Whatever lies in it now may be unread, and
+                # what comes next would be taken for what is behind us: all of it is read again.
+                log.error(
+                    "the log ends before what was committed of it: all that it holds is read again",
+                    extra={"fields": {"topic": tp.topic, "partition": tp.partition,
+                                      "committed": offset, "end": ends[tp]}},
+                )  # fmt: skip
+                offset = None
             self._assignments[tp].begin(
                 earliest[tp] if offset is None else max(offset, earliest[tp]),
                 Suspicion.parse(notes.get(tp)),
                 now=time.monotonic(),
             )
             self._committed_offset[tp] = offset
+
+    async def _ends_behind(
+        self, committed: Mapping[TP, int | None], tps: Sequence[TP]
+    ) -> Mapping[TP, int]:
+        """The end of each log; asked for again where it lies before the commit.
+
+        A new leader may tell less for a moment than the last one had confirmed.
+        """
+        for turn in range(END_LOOKS):
+            ends: Mapping[TP, int] = await self.highwaters(*tps)
+            if turn == END_LOOKS - 1 or all(ends[tp] >= (committed.get(tp) or 0) for tp in tps):
+                break
+            await self.sleep(END_PAUSE)
+        return ends
 
     async def wait_empty(self) -> None:
         """Ends the current assignments: waits for running work, commits, gives up.

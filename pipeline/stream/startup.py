@@ -16,7 +16,10 @@ SETTINGS: Mapping[str, tuple[object, str]] = {
     "broker_commit_interval": (1.0, "longer means more work again after a crash"),
     "broker_session_timeout": (10.0, "longer means later take-over"),
     "broker_heartbeat_interval": (3.0, "a third of the session"),
-    "broker_max_poll_interval": (604800.0, "a worker whose partitions are full would leave the group"),
+    "broker_max_poll_interval": (
+        604800.0,
+        "a worker whose partitions are full would leave the group",
+    ),
     "broker_rebalance_timeout": (60.0, "a handler's 30 s must fit into it"),
     "version": (1, "another version is another group and an empty ledger"),
 }

@@ -1,7 +1,8 @@
 """Does the commit move? A worker that looks alive and does nothing must not stay so.
 
 Stock Faust can stall after a restart without a word (RELIABILITY L17). Whatever the cause, a
-partition with records waiting, none in hand and no progress for a minute is one.
+partition with records waiting, none in hand and no progress for a minute is one. So is one whose
+log has become shorter than what was read of it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Watchdog:
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._since: dict[Hashable, tuple[int, float]] = {}
+        self._cut: set[Hashable] = set()
 
     async def look(self, consumer: Watched, *, now: Callable[[], float]) -> None:
         """One look at `now` (monotonic seconds); what is in doubt is asked for once more.
@@ -76,9 +78,13 @@ class Watchdog:
         Raises:
             Stalled: the process must end.
         """
-        name = self.stalled(await answered(consumer.look()) or {}, now())
+        sights = await answered(consumer.look()) or {}
+        name = self.stalled(sights, now())
         if name is not None:
             raise Stalled(str(name))
+        name = self.cut(sights)
+        if name is not None:
+            raise Stalled(f"{name} ends before what was read of it")
         for doubtful in self.waiting(now(), DOUBT):
             await answered(consumer.ask_again(doubtful))
 
@@ -94,6 +100,16 @@ class Watchdog:
             for name, reached in waiting.items()
         }  # fmt: skip
         return next(iter(self.waiting(now, self._patience)), None)
+
+    def cut(self, sights: Mapping[Hashable, Sight]) -> Hashable | None:
+        """A partition whose log has ended before what was read of it at two looks, or None.
+
+        It was made anew or a broker lost its end. The fetcher begins again without a word, and what
+        is new would be taken for what is done; the next process begins where the log does. One
+        look is none: a new leader may tell less for a moment.
+        """
+        before, self._cut = self._cut, {n for n, each in sights.items() if each.end < each.reached}
+        return next(iter(before & self._cut), None)
 
     def waiting(self, now: float, seconds: float) -> list[Hashable]:
         """Partitions that stood still at the last look, and for at least `seconds`."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from pipeline.stream.app import DurableApp
 from pipeline.stream.attempts import SUSPECTS, Suspicion
 from pipeline.stream.batch import Assignment
+from pipeline.stream.consumer import END_LOOKS, END_PAUSE
 from pipeline.stream.watchdog import PATIENCE, Watchdog
 from tests.stream.memory_broker import FakeRecord
 
@@ -119,3 +121,50 @@ def test_records_that_come_after_all_are_no_markers(tmp_path: Path) -> None:
         assert (await consumer.look())[HERE].end == 3
 
     asyncio.run(play())
+
+
+def started(
+    folder: Path, committed: int | None, *ends: int, note: str = ""
+) -> tuple[Assignment, list[float]]:
+    """A partition that begins where its log has 20 first and ends at `ends`, look by look."""
+    mine, slept, looks = Assignment("source", 0, 1, None), [], iter(ends)
+
+    async def play() -> None:
+        consumer = consumer_with(folder, {HERE: mine}, [])
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        async def answering(answer: object) -> Any:
+            return {HERE: answer}
+
+        consumer.sleep = sleep
+        consumer.seek_to_committed = lambda: answering(committed)
+        consumer.earliest_offsets = lambda *_: answering(20)
+        consumer.highwaters = lambda *_: answering(next(looks))
+        consumer._thread.notes = lambda _: answering(note)
+        await consumer.perform_seek()
+        assert consumer.sought == [{HERE: mine.position}]
+
+    asyncio.run(play())
+    return mine, slept
+
+
+def test_a_partition_begins_at_its_commit_or_where_the_log_does(tmp_path: Path) -> None:
+    for committed, position in ((None, 20), (-1, 20), (5, 20), (50, 50), (60, 60)):
+        mine, slept = started(tmp_path, committed, 60)
+        assert (mine.position, slept) == (position, [])
+
+
+def test_of_a_log_that_ends_before_the_commit_everything_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine, slept = started(tmp_path, 1000, *[60] * END_LOOKS)
+    assert mine.position == 20
+    assert slept == [END_PAUSE] * (END_LOOKS - 1)
+    assert "all that it holds is read again" in caplog.text
+
+
+def test_a_new_leader_that_tells_less_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+    mine, slept = started(tmp_path, 1000, 999, 1000)
+    assert (mine.position, slept) == (1000, [END_PAUSE])

@@ -40,6 +40,28 @@ def test_a_partition_that_went_away_is_forgotten() -> None:
     assert dog.stalled({"p": WAITING}, PATIENCE) is None
 
 
+def test_a_log_that_ends_before_what_was_read_of_it_at_two_looks_is_a_stall() -> None:
+    dog, cut = Watchdog(), Sight(reached=5, end=3, is_idle=True)
+    assert dog.cut({"p": cut, "q": WAITING}) is None
+    assert dog.cut({"p": WAITING}) is None
+    assert dog.cut({"p": cut}) is None
+    assert dog.cut({"p": cut}) == "p"
+
+
+def test_a_log_that_was_cut_ends_the_process() -> None:
+    class Cut(Standing):
+        async def look(self) -> dict[str, Sight]:
+            return {"p": Sight(reached=5, end=3, is_idle=True)}
+
+    async def watch() -> None:
+        dog = Watchdog()
+        await dog.look(Cut(), now=lambda: 0.0)
+        with pytest.raises(Stalled, match="ends before"):
+            await dog.look(Cut(), now=lambda: 10.0)
+
+    asyncio.run(watch())
+
+
 def test_what_stands_still_for_half_the_time_is_in_doubt() -> None:
     dog = Watchdog()
     dog.stalled({"p": WAITING}, 0.0)
