@@ -141,10 +141,13 @@ class DurableApp(faust.App):  # type: ignore[misc]
         watchdog = Watchdog()
         while not self.should_stop:
             await self.sleep(LOOK)
-            if self.rebalancing or self.should_stop:
+            if self.should_stop:
                 continue
             try:
-                await watchdog.look(self.consumer, now=time.monotonic)
+                if self.rebalancing:
+                    watchdog.rebalances(time.monotonic())
+                else:
+                    await watchdog.look(self.consumer, now=time.monotonic)
             except Stalled as error:
                 self.end("watchdog", error)
 

@@ -18,6 +18,9 @@ PATIENCE = 60.0
 """Seconds without progress (RELIABILITY R16)."""
 DOUBT = PATIENCE / 2
 """Seconds without progress after which a partition is asked once more for what waits there."""
+REBALANCE = 180.0
+"""Seconds that a rebalance may take: 25 for running work, 60 for the group, 90 for a broker's answer.
+Faust gives its recovery up without a word when a seek takes longer, and never ends that rebalance."""
 LOOK = 10.0
 """Seconds between two looks."""
 LOOK_TIMEOUT = 100.0
@@ -71,6 +74,18 @@ class Watchdog:
         self._patience = patience
         self._since: dict[Hashable, tuple[int, float]] = {}
         self._cut: set[Hashable] = set()
+        self._rebalancing_since: float | None = None
+
+    def rebalances(self, now: float) -> None:
+        """A look at `now` (seconds) in the middle of a rebalance, when there is nothing to see.
+
+        Raises:
+            Stalled: it lasts for too long.
+        """
+        if self._rebalancing_since is None:
+            self._rebalancing_since = now
+        if now - self._rebalancing_since >= REBALANCE:
+            raise Stalled("a rebalance does not end")
 
     async def look(self, consumer: Watched, *, now: Callable[[], float]) -> None:
         """One look at `now` (monotonic seconds); what is in doubt is asked for once more.
@@ -78,6 +93,7 @@ class Watchdog:
         Raises:
             Stalled: the process must end.
         """
+        self._rebalancing_since = None
         sights = await answered(consumer.look()) or {}
         name = self.stalled(sights, now())
         if name is not None:

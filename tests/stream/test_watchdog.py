@@ -9,7 +9,16 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from pipeline.stream.app import DurableApp
-from pipeline.stream.watchdog import DOUBT, LOOK, PATIENCE, Sight, Stalled, Watchdog, answered
+from pipeline.stream.watchdog import (
+    DOUBT,
+    LOOK,
+    PATIENCE,
+    REBALANCE,
+    Sight,
+    Stalled,
+    Watchdog,
+    answered,
+)
 
 WAITING = Sight(reached=5, end=9, is_idle=True)
 
@@ -116,7 +125,23 @@ def test_a_partition_in_doubt_is_asked_once_more_before_the_process_ends() -> No
     asyncio.run(watch())
 
 
-def test_a_stall_ends_the_process(tmp_path: Path) -> None:
+def test_a_rebalance_that_does_not_end_is_a_stall_and_each_begins_anew() -> None:
+    dog = Watchdog()
+    dog.rebalances(0.0)
+    dog.rebalances(REBALANCE - 1)
+    asyncio.run(dog.look(Standing(), now=lambda: REBALANCE))
+    dog.rebalances(REBALANCE + 1)
+    dog.rebalances(2 * REBALANCE)
+    with pytest.raises(Stalled, match="does not end"):
+        dog.rebalances(2 * REBALANCE + 1)
+
+
+@pytest.mark.parametrize("rebalancing", [False, True])
+def test_a_stall_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebalancing: bool
+) -> None:
+    monkeypatch.setattr("pipeline.stream.watchdog.REBALANCE", 0.0)
+
     class Ended(Exception):
         pass
 
@@ -133,6 +158,7 @@ def test_a_stall_ends_the_process(tmp_path: Path) -> None:
     async def watch() -> None:
         app: Any = DurableApp("x", bootstrap_servers="127.0.0.1:1", folder=tmp_path, on_crash=end)
         app.consumer._thread.thread_loop.close()
+        app.rebalancing = rebalancing
         app.sleep, app.consumer = soon, SimpleNamespace(look=stands)
         with pytest.raises(Ended):
             await app._watch()
