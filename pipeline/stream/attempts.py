@@ -2,7 +2,7 @@
 
 An attempt is noted with the group's committed offset *before* the first record behind that offset
 is handed out, so even a process that is killed by its own memory has counted. Any commit that
-moves takes the note away. While deaths repeat without progress, ever fewer records are handed out
+moves takes the note of a process without a limit away. While deaths repeat without progress, ever fewer records are handed out
 at once, and only they are suspects of the next death; in the end the head of one partition stands
 alone in the whole process, and when it kills again it is the culprit and goes to the dead letters. Its last try waits until the process has lived for a while:
 whoever kills workers one after the other does not reach it. A partition that is given up in order
@@ -48,11 +48,16 @@ class Suspicion:
         """The text that goes with the committed offset; empty when nothing is suspected."""
         return f"deaths={self.deaths} until={self.until}" if self.deaths else ""
 
-    def at_start(self, position: int) -> Suspicion:
-        """What the next process makes of it: a record that was alone is the only suspect left."""
+    def at_start(self, position: int, end: int) -> Suspicion:
+        """What the next process makes of it, where the log ends at `end` (offset) as it begins.
+
+        What comes later was in nobody's hand; a record that was alone is the only suspect left.
+        """
+        if min(self.until, end) <= position:
+            return Suspicion()
         if self.is_last_try:
             return Suspicion(self.deaths, position + 1)
-        return self
+        return Suspicion(self.deaths, min(self.until, end))
 
     @property
     def is_last_try(self) -> bool:
@@ -80,9 +85,5 @@ class Suspicion:
         return Suspicion(self.deaths + 1, end)
 
     def at(self, offset: int) -> Suspicion:
-        """What is left of it once everything below `offset` is done.
-
-        The first two deaths are forgotten with any progress. Later ones stay until every record
-        that may have been in hand is past: the culprit is one of them.
-        """
-        return self if self.at_once is not None and offset < self.until else Suspicion()
+        """What is left of it once everything below `offset` is done."""
+        return self if offset < self.until else Suspicion()

@@ -71,6 +71,8 @@ class Assignment:
         """What the committed offset told of earlier deaths."""
         self.noted: Suspicion | None = None
         """What is noted of this attempt; None until something was handed out."""
+        self._noted_at = 0
+        self._is_taken_back = False
         self._ended = asyncio.Event()
         self._batches: deque[tuple[int, int, float]] = deque()
         """(last offset, bytes, when handed out) of each batch in hand."""
@@ -85,10 +87,13 @@ class Assignment:
         self.rest: Sequence[Record] = ()
         """What was fetched and is to be handed out next, before anything else is fetched."""
 
-    def begin(self, position: int, found: Suspicion, *, now: float = 0.0) -> None:
-        """Starts at the committed offset, with what its note says; `now` is monotonic seconds."""
+    def begin(self, position: int, found: Suspicion, *, end: int, now: float = 0.0) -> None:
+        """Starts at the committed offset with what its note says; `now` is monotonic seconds.
+
+        `end` is the offset at which the log ends now.
+        """
         self.position = self._start = position
-        self.found = found.at_start(position)
+        self.found = found.at_start(position, end)
         self._began = now
 
     # -- handing out --------------------------------------------------------------------------
@@ -193,7 +198,7 @@ class Assignment:
         # By offsets, not by how many: a log may have holes.
         in_hand = self._fresh(records)[: self.at_once]
         end = in_hand[-1].offset + 1 if in_hand else position
-        self.noted = self.found.counted(position, end)
+        self.noted, self._noted_at = self.found.counted(position, end), position
         return position, self.noted.note()
 
     @property
@@ -228,17 +233,24 @@ class Assignment:
         """The note that a commit of `offset` carries."""
         if self.noted is None:
             return ""
+        # A process without a limit has handled what was in hand at the last death, or some of it:
+        # whichever record it was, it can begin to count anew.
+        if not self.is_watched and offset > self._noted_at:
+            return ""
+        found = self.found.at(offset).note()
         # Past what this process had in hand, what it found still holds for those that come.
-        return self.noted.at(offset).note() or self.found.at(offset).note()
+        return found if self._is_taken_back else self.noted.at(offset).note() or found
 
-    def without_attempt(self) -> tuple[int, str] | None:
-        """What to commit so that this attempt counts for nothing; None when none is noted."""
+    def take_attempt_back(self) -> tuple[int, str] | None:
+        """What to commit so that this attempt counts for nothing; None when none is noted.
+
+        No later commit carries it again: running work may outlast the end of an assignment.
+        """
         if self.noted is None:
             return None
-        reached = self.watermark.position
-        if reached is None:
-            return self._start, self.found.note()
-        return reached, self.found.at(reached).note()
+        self._is_taken_back = True
+        offset = self.reached or 0
+        return offset, self.note_at(offset)
 
     # -- life ---------------------------------------------------------------------------------
 

@@ -168,6 +168,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._assignments[tp].begin(
                 earliest[tp] if offset is None else max(offset, earliest[tp]),
                 Suspicion.parse(notes.get(tp)),
+                end=ends[tp],
                 now=time.monotonic(),
             )
             self._committed_offset[tp] = offset
@@ -222,15 +223,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return mine.watermark.position if mine is not None else None
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        notes = {tp: self._assignments[tp].note_at(offset) for tp, offset in offsets.items()}
-        noted = {tp: (offsets[tp], text) for tp, text in notes.items() if text}
-        plain = {tp: offset for tp, offset in offsets.items() if tp not in noted}
-        done = bool(await super()._commit(plain)) if plain else True
-        return (await self._thread.note(noted) if noted else True) and done
+        # All in one request and in this step: a note that is read now and sent after another answer
+        # could overwrite a newer one, and move its commit back.
+        notes = {tp: (at, self._assignments[tp].note_at(at)) for tp, at in offsets.items()}
+        return bool(await self._thread.note(notes))
 
     async def _take_back(self, tps: Iterable[TP]) -> None:
         """Commits again without the attempt of this assignment."""
-        notes = self._without_attempts(tps)
+        notes = self._taken_back(tps)
         if notes:
             await self._thread.note(notes)
 
@@ -239,13 +239,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
         Best effort: what cannot be said within `TAKE_BACK` seconds stays as it is.
         """
-        notes = self._without_attempts(self._assignments)
+        notes = self._taken_back(self._assignments)
         if notes:
             with contextlib.suppress(Exception):
                 self._thread.note_now(notes).result(TAKE_BACK)
 
-    def _without_attempts(self, tps: Iterable[TP]) -> dict[TP, tuple[int, str]]:
-        found = {tp: self._assignments[tp].without_attempt() for tp in tps}
+    def _taken_back(self, tps: Iterable[TP]) -> dict[TP, tuple[int, str]]:
+        found = {tp: self._assignments[tp].take_attempt_back() for tp in tps}
         return {tp: note for tp, note in found.items() if note is not None}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
@@ -303,8 +303,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _clear_at_the_end(self, suspect: TP) -> None:
         """Nothing is left that could have been in hand at the last death."""
-        mine, end = self._assignments.get(suspect), self.highwater(suspect)
-        if mine is not None and end is not None and (mine.position or 0) >= end:
+        mine = self._assignments.get(suspect)
+        # Only of what is still ours: of another's partition aiokafka knows no end and says so loudly.
+        if mine is None or not mine.is_current:
+            return
+        end = self.highwater(suspect)
+        if end is not None and (mine.position or 0) >= end:
             mine.clear()
 
     async def _hand_out(self, fetched: Mapping[TP, Sequence[Record]]) -> None:

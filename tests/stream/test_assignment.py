@@ -97,7 +97,7 @@ def must_note(mine: Assignment) -> bool:
 
 def suspected(deaths: int) -> Assignment:
     mine = Assignment("source", 0, 1, None)
-    mine.begin(0, Suspicion(deaths, SUSPECTS))
+    mine.begin(0, Suspicion(deaths, SUSPECTS), end=SUSPECTS)
     return mine
 
 
@@ -118,7 +118,7 @@ def test_who_was_alone_at_a_death_is_tried_again_only_by_a_process_that_has_live
 ):
     for deaths, waits in ((3, False), (4, True), (5, False)):
         mine = Assignment("source", 0, 1, None)
-        mine.begin(0, Suspicion(deaths, SUSPECTS), now=50.0)
+        mine.begin(0, Suspicion(deaths, SUSPECTS), end=SUSPECTS, now=50.0)
         assert mine.waits_for_calm(50.0 + CALM - 0.1) is waits
         assert not mine.waits_for_calm(50.0 + CALM)
 
@@ -157,7 +157,7 @@ def test_no_commit_passes_a_record_in_hand_whatever_is_suspected(
 ) -> None:
     """The consumer's own steps, in its order; records end in any order, one after the other."""
     mine = Assignment("source", 0, 1, None)
-    mine.begin(0, Suspicion(deaths, suspects if deaths else 0))
+    mine.begin(0, Suspicion(deaths, suspects if deaths else 0), end=9000)
     open_: set[int] = set()
 
     def commits(offset: int) -> None:
@@ -190,8 +190,23 @@ def test_past_the_last_suspect_the_next_record_is_noted_anew() -> None:
     assert mine.count(run_of(SUSPECTS)) == (SUSPECTS, Suspicion(1, 2 * SUSPECTS).note())
 
 
-def test_an_attempt_that_counts_for_nothing_leaves_the_note_as_it_was_found() -> None:
+def test_a_process_without_a_limit_forgets_deaths_with_any_progress() -> None:
+    mine = suspected(1)
+    assert mine.count(run_of(0, 1)) == (0, Suspicion(2, SUSPECTS).note())
+    mine.take(run_of(0, 1))
+    assert mine.note_at(0) == Suspicion(2, SUSPECTS).note()
+    mine.finish(0)
+    assert mine.note_at(1) == ""
+    assert mine.take_attempt_back() == (1, "")
+
+
+def test_an_attempt_that_is_taken_back_leaves_the_note_as_it_was_found() -> None:
     mine = suspected(2)
-    mine.count(run_of(0))
-    assert mine.without_attempt() == (0, Suspicion(2, SUSPECTS).note())
-    assert Assignment("source", 0, 1, 0).without_attempt() is None
+    mine.count(run_of(0, 1))
+    mine.take(run_of(0, 1))
+    assert mine.note_at(0) == Suspicion(3, 2).note()
+    assert mine.take_attempt_back() == (0, Suspicion(2, SUSPECTS).note())
+    # Work that outlasts the end of the assignment is still committed, and without the attempt.
+    mine.finish(0)
+    assert mine.note_at(1) == Suspicion(2, SUSPECTS).note()
+    assert Assignment("source", 0, 1, 0).take_attempt_back() is None

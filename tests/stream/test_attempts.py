@@ -28,21 +28,23 @@ def test_no_suspicion_leaves_no_note() -> None:
     assert Suspicion().note() == ""
 
 
-def test_the_first_two_deaths_are_forgotten_with_any_progress() -> None:
-    once = Suspicion().counted(10, 12)
-    assert once.at(11) == Suspicion()
-
-
-def test_later_deaths_stay_until_every_suspect_is_past() -> None:
+def test_deaths_stay_until_every_suspect_is_past() -> None:
     twice = Suspicion().counted(10, 12).counted(10, 12)
     assert twice.at(11) == twice
     assert twice.at(10 + SUSPECTS) == Suspicion()
 
 
+def test_what_came_after_a_death_is_not_suspected_of_it() -> None:
+    twice = Suspicion(2, 10 + SUSPECTS)
+    assert twice.at_start(10, 40) == Suspicion(2, 40)
+    assert twice.at_start(10, 10) == Suspicion()
+    assert Suspicion(4, 5).at_start(10, 40) == Suspicion()
+
+
 def test_of_a_limited_hand_out_only_what_was_in_hand_is_suspected_of_the_next_death() -> None:
     thrice = Suspicion(2, 10 + SUSPECTS).counted(500, 564)
     assert thrice == Suspicion(3, 564)
-    assert thrice.at_start(500).at_once == 1
+    assert thrice.at_start(500, 9000).at_once == 1
     assert thrice.at(564) == Suspicion()
 
 
@@ -66,7 +68,8 @@ class Lives:
         A whole batch is lost with the record that kills, as in `transact`.
         """
         mine = Assignment("source", 0, 1, None)
-        mine.begin(self.committed, Suspicion.parse(self.note))
+        end = self._offsets[-1] + 1
+        mine.begin(self.committed, Suspicion.parse(self.note), end=end)
         self.sizes = []
         for _ in range(hand_outs):
             fetched = mine.rest or self._behind(mine.position or 0)
@@ -133,7 +136,7 @@ def test_kills_from_outside_leave_few_records_to_be_tried_alone(kills: int, fetc
 
 def test_a_record_that_was_alone_at_a_death_and_then_passes_is_innocent() -> None:
     alone = Suspicion(3, SUSPECTS).counted(10, 11)
-    again = alone.at_start(10)
+    again = alone.at_start(10, 9000)
     assert (again.at_once, again.is_poison) == (1, False)
     # Tried once more: passing ends the suspicion, dying again does not.
     assert again.counted(10, 11).at(11) == Suspicion()

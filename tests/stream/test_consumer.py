@@ -24,7 +24,7 @@ LONG_AGO = -1e9
 
 def begun(partition: int, found: Suspicion) -> Assignment:
     assignment = Assignment("source", partition, 1, None)
-    assignment.begin(0, found, now=LONG_AGO)
+    assignment.begin(0, found, end=SUSPECTS, now=LONG_AGO)
     return assignment
 
 
@@ -119,6 +119,44 @@ def test_records_that_come_after_all_are_no_markers(tmp_path: Path) -> None:
         await consumer.ask_again(HERE)
         await consumer._hand_out(await consumer._fetch())
         assert (await consumer.look())[HERE].end == 3
+
+    asyncio.run(play())
+
+
+def test_offsets_and_notes_are_committed_in_one_request(tmp_path: Path) -> None:
+    requests: list[dict[TP, tuple[int, str]]] = []
+
+    async def play() -> None:
+        watched, handed = begun(0, Suspicion(3, SUSPECTS)), []
+        consumer = consumer_with(tmp_path, {HERE: watched, THERE: begun(1, Suspicion())}, handed)
+        await consumer._hand_out(await consumer._fetch())
+
+        async def note(notes: dict[TP, tuple[int, str]]) -> bool:
+            requests.append(notes)
+            return True
+
+        consumer._thread.note = note
+        watched.finish(0)
+        assert await consumer._commit({HERE: 1, THERE: 7})
+
+    asyncio.run(play())
+    assert requests == [{HERE: (1, Suspicion(3, SUSPECTS).note()), THERE: (7, "")}]
+
+
+def test_the_end_of_a_partition_that_was_taken_away_is_not_asked_for(tmp_path: Path) -> None:
+    async def play() -> None:
+        mine = begun(0, Suspicion(3, SUSPECTS))
+        consumer = consumer_with(tmp_path, {HERE: mine}, [])
+        asked: list[TP] = []
+        consumer.highwater = asked.append
+
+        async def nothing(_wanted: set[TP], _seconds: float) -> dict[TP, list[FakeRecord]]:
+            mine.end()
+            return {}
+
+        consumer._getmany = nothing
+        assert await consumer._fetch() == {}
+        assert asked == []
 
     asyncio.run(play())
 

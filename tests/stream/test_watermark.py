@@ -78,7 +78,7 @@ class Owner:
 
     def __init__(self, generation: int, position: int) -> None:
         self.assignment = Assignment("source", 0, generation, None)
-        self.assignment.begin(position, Suspicion())
+        self.assignment.begin(position, Suspicion(), end=position)
         self.start = position
         self.handed: list[int] = []
         self.finished: set[int] = set()
