@@ -127,8 +127,8 @@ def test_offsets_and_notes_are_committed_in_one_request(tmp_path: Path) -> None:
     requests: list[dict[TP, tuple[int, str]]] = []
 
     async def play() -> None:
-        watched, handed = begun(0, Suspicion(3, SUSPECTS)), []
-        consumer = consumer_with(tmp_path, {HERE: watched, THERE: begun(1, Suspicion())}, handed)
+        watched = begun(0, Suspicion(3, SUSPECTS))
+        consumer = consumer_with(tmp_path, {HERE: watched, THERE: begun(1, Suspicion())}, [])
         await consumer._hand_out(await consumer._fetch())
 
         async def note(notes: dict[TP, tuple[int, str]]) -> bool:
