@@ -119,6 +119,16 @@ class Lab:
             future.result(PATIENCE)
         self.until("the topics are there", lambda: all(self.partitions(each) for each in topics))
 
+    def make_anew(self, topic: str) -> None:
+        """Deletes a topic with all that is in it, and creates it again."""
+        for future in self._admin.delete_topics([topic]).values():
+            future.result(PATIENCE)
+        self.until("the topic is gone", lambda: not self.exists(topic))
+        self.make(topic)
+
+    def exists(self, topic: str) -> bool:
+        return topic in self._admin.list_topics(timeout=PATIENCE).topics
+
     def make_all(self, *, partitions: int = 1) -> None:
         """The topics of a plain worker."""
         self.make(self.source, self.out, self.changelog, partitions=partitions)

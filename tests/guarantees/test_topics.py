@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.stream.guard import EXIT_CONFIG
+from pipeline.stream.guard import EXIT_CONFIG, EXIT_CRASH
 from tests.guarantees.lab import Lab
 
 pytestmark = pytest.mark.integration
@@ -81,3 +81,18 @@ def test_l18_l19_l20_ours_refuses_to_start_and_says_what_is_wrong(
         lab.make(wrong, partitions=4)
         lab.start("durable", "dedup", PARTITIONS="4", INSTANCE="a")
         lab.follows(*BACKLOG)
+
+
+def test_a_source_that_was_made_anew_under_a_worker_is_read_from_its_beginning(lab: Lab) -> None:
+    """By offsets its first records are done long ago."""
+    lab.make_all()
+    worker = lab.start("durable", "forward")
+    lab.send(*BACKLOG)
+    lab.follows(*BACKLOG)
+    lab.until("all of it is committed", lambda: lab.committed() == len(BACKLOG))
+    lab.make_anew(lab.source)
+    lab.send("new-0", "new-1")
+    assert worker.wait() == EXIT_CRASH
+    assert "ends before what was read of it" in worker.words
+    lab.start("durable", "forward")
+    lab.follows("new-0", "new-1")
