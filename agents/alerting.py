@@ -25,6 +25,7 @@ from pipeline.domain.alerts import (
     due,
     is_worse,
     is_worth_keeping,
+    pulled,
     step,
     to_pull,
 )
@@ -69,6 +70,8 @@ class Alerting:
     """The last judgement, which goes into this worker's signs of life."""
     _incidents: dict[str, Incident] = field(default_factory=dict)
     _shown: dict[str, AlertState] = field(default_factory=dict)
+    _unwritten: Rows = field(default_factory=dict)
+    """What was said of a lever that was pulled, and could not be made durable yet."""
     _task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -103,6 +106,7 @@ class Alerting:
                 lambda: (self.board.view.known_at or 0.0) > since or not self.is_speaker()
             )
             self.states = self.board.states()
+            self._unwritten.clear()
             telling = asyncio.create_task(self.telling.run())
             try:
                 while self.is_speaker():
@@ -136,12 +140,13 @@ class Alerting:
         values = values_of(self.rules, facts)
         after = step(self.rules, self.states, values, now=now)
         self._incidents, self._shown = self.board.incidents(), self.board.states()
-        rows: Rows = {}
+        rows: Rows = dict(self._unwritten)
         for id_, state in after.items():
             after[id_] = self._written(self.states.get(id_), state, rows, now)
         self._budget(used, rows, now)
         if rows:
             await self.follower.put(rows.items())
+            self._unwritten.clear()
         self.states = after
         unknown = tuple(sorted(set(self._by_name) - set(values)))
         self.judged = Judgement(at=now, unknown=unknown)
@@ -212,15 +217,20 @@ class Alerting:
             mode = to_pull(self._by_name, state)
             if mode is None:
                 continue
-            pulled = state.model_copy(update={"pulled_at": now})
-            entry = self._entry(state, Kind.LEVER_PULLED, now, await self._lowered(mode, state))
-            rows = {alert_key(pulled): pulled.to_bytes(), entry.key: entry.to_bytes()}
-            await self.follower.put(rows.items())
-            self.states[id_] = pulled
+            was = self.lever.known_at(GLOBAL)
+            after = pulled(state, now=now, lowers=was is None or was > mode)
+            if after.pulled_at != state.pulled_at:
+                said = await self._lowered(mode, was, state)
+                entry = self._entry(state, Kind.LEVER_PULLED, now, said)
+                self._unwritten[entry.key] = entry.to_bytes()
+            # Before it is durable: with the lever down, the next judgement would find nothing to tell.
+            self.states[id_] = after
+            self._unwritten[alert_key(after)] = after.to_bytes()
+            await self.follower.put(self._unwritten.items())
+            self._unwritten.clear()
 
-    async def _lowered(self, mode: Mode, state: AlertState) -> str:
+    async def _lowered(self, mode: Mode, was: Mode | None, state: AlertState) -> str:
         """Has nothing go on above `mode`; what is to be said of it."""
-        was = self.lever.known_at(GLOBAL)
         if was is not None and was <= mode:
             return f"the mode was at {was.value} already"
         # A hold beside what others have set: it can lower, and it can never raise. So it is

@@ -25,6 +25,7 @@ from pipeline.domain.control_records import (
     SwitchRecord,
 )
 from pipeline.domain.modes import (
+    FIRST_MODE,
     GLOBAL,
     MODE_PREFIX,
     Change,
@@ -164,12 +165,16 @@ class Lever:
         """Holds everything at `mode` or below, beside what others have set, until `release`.
 
         Unlike `set` it takes nothing away, so its end needs no step by step. It can only lower, so
-        it is written whatever is known; the answer's `was` is the most that it may have been. One
-        that does not outlive its author goes when this call is cancelled or not acknowledged, as
-        far as the broker takes that.
+        it is written whatever is known; the answer's `mode` is what it holds at, and `was` the most
+        that it may have been. One that does not outlive its author goes when this call is cancelled
+        or not acknowledged, as far as the broker takes that.
         """
+        known = self.known_at()
+        if known is None or known is FIRST_MODE:
+            # Nobody may have set a mode yet: the first hold is then all that counts, and would raise.
+            mode = min(mode, FIRST_MODE)
         record = ModeRecord(mode=mode, reason=reason, by=by, at=self._now())
-        was = self.known_at() or Mode.LIVE
+        was = known or Mode.LIVE
         what = Change(mode_key(GLOBAL, self._new_id()), record, (), was)
         try:
             answer = await self._carry_out(what, GLOBAL, patience, was=what.was)

@@ -152,7 +152,9 @@ class AlertState(Message):
     told_of: float | None = None
     """`fired_at` of the firing that was told of last."""
     pulled_at: float | None = None
-    """When its own lever was pulled for this firing."""
+    """When its own lever was last pulled for this firing."""
+    pulled_value: float | None = None
+    """The lowest value since then. What lies above it has happened since: the lever is for that too."""
     incident: str | None = None
 
     @property
@@ -164,6 +166,11 @@ class AlertState(Message):
     def is_told(self) -> bool:
         """Whether anybody knows of this firing."""
         return self.fired_at is not None and self.told_of == self.fired_at
+
+    @property
+    def has_risen(self) -> bool:
+        """Whether more has happened since its lever was pulled."""
+        return self.pulled_value is not None and self.value > self.pulled_value
 
 
 Values = Mapping[str, Mapping[str, float]]
@@ -211,6 +218,11 @@ def _moved(
         "severity": rule.severity,
         "mended_since": None,
     }
+    if state.pulled_at is not None:
+        # What is counted over a while falls as it grows old, and the next case would only fill it up.
+        # A row of an earlier version has no such value: it begins with the present one.
+        before = value if state.pulled_value is None else state.pulled_value
+        changes["pulled_value"] = min(before, value)
     if value > rule.leave:
         return state.model_copy(update=changes)
     mended = now if state.mended_since is None else state.mended_since
@@ -247,7 +259,7 @@ def is_worth_keeping(before: AlertState | None, after: AlertState) -> bool:
     """Whether a restart must know of the change: not of each new value, and of nothing pending."""
     if before is None or before.phase is not after.phase:
         return after.phase is not Phase.PENDING
-    marks = ("fired_at", "told_at", "pulled_at", "incident", "severity")
+    marks = ("fired_at", "told_at", "pulled_at", "pulled_value", "incident", "severity")
     return any(getattr(before, mark) != getattr(after, mark) for mark in marks)
 
 
@@ -303,11 +315,30 @@ def due(
 
 
 def to_pull(rules: Mapping[str, Rule], state: AlertState) -> Mode | None:
-    """How far the mode must be lowered for an alert that fires; None = it is not, or was."""
+    """How far the mode must be lowered for an alert that fires; None = it is not, or was.
+
+    Again for what has happened since: people may have raised the mode meanwhile.
+    """
     rule = rules.get(state.rule)
-    if rule is None or state.phase is not Phase.FIRING or state.pulled_at is not None:
+    was_pulled = state.pulled_at is not None and not state.has_risen
+    if rule is None or state.phase is not Phase.FIRING or was_pulled:
         return None
     return rule.pull
+
+
+def pulled(state: AlertState, *, now: float, lowers: bool) -> AlertState:
+    """The alert once its lever is pulled; `lowers` says whether the mode was above it.
+
+    A lever that lowers the mode again is news, whoever has acknowledged the incident and however
+    lately anybody was told: they believe that the mode is as they have set it. One that is still
+    where it was pulled to is none.
+    """
+    changes: dict[str, object] = {"pulled_value": state.value}
+    if state.pulled_at is None or lowers:
+        changes["pulled_at"] = now
+    if state.pulled_at is not None and lowers:
+        changes |= {"told_at": None, "told_of": None}
+    return state.model_copy(update=changes)
 
 
 def unit_of(rule: Rule) -> str:

@@ -44,7 +44,9 @@ def notice_of(due: Due, rule: Rule, *, at: float, runbook: str) -> Notice:
     """The notice of an alert; `runbook` is where the runbook lies."""
     state = due.after
     since = state.fired_at or state.since
-    window = "" if due.kind is Telling.FIRED else repr(at if due.kind is Telling.REMINDED else "")
+    # A firing is told of once, and again for each time that its lever was pulled again.
+    when = {Telling.FIRED: state.pulled_at, Telling.REMINDED: at, Telling.CLOSED: ""}[due.kind]
+    window = "" if when is None else repr(when)
     return Notice(
         id=digest("notice", state.id, repr(since), due.kind.value, window),
         kind=due.kind.value,

@@ -222,14 +222,70 @@ def test_sev0_lowers_the_mode_by_itself_once_and_never_raises_it() -> None:
 def test_sev0_lowers_the_mode_where_nobody_knows_it_and_says_who_has_not_confirmed() -> None:
     async def story(worker: Worker) -> None:
         for at in (0, 2):
-            await worker.judge(at, broken=Broken(double_sends=1))
+            await worker.judge(at, broken=Broken(mode_violations=1))
 
     worker = Worker(Topic(), hand=Hand(is_fresh=False, missing=("act-0", "act-1")))
     played(story, worker)
-    assert worker.hand.holds == [Mode.ROUTE_ONLY]
+    assert worker.hand.holds == [Mode.STOP]
     (incident,) = worker.topic.board.incidents().values()
-    said = "the mode went from an unknown mode to route_only; not confirmed by act-0, act-1"
+    said = "the mode went from an unknown mode to stop; not confirmed by act-0, act-1"
     assert said in [each.text for each in incident.entries]
+
+
+async def raised_by_hand(worker: Worker, at: float) -> None:
+    """Somebody acknowledges what a double reply has opened, and steps back to live."""
+    await worker.judge(0, broken=Broken(double_sends=1))
+    await worker.judge(2, broken=Broken(double_sends=2))
+    assert worker.hand.holds == [Mode.ROUTE_ONLY]
+    (id_,) = worker.topic.board.incidents()
+    mine = Entry(incident=id_, kind=Kind.ACKNOWLEDGED, at=T + 60, by="ann")
+    await worker.topic.put([(mine.key, mine.to_bytes())])
+    worker.hand.mode = Mode.LIVE
+    await worker.judge(at, broken=Broken(double_sends=2))
+    assert worker.hand.mode is Mode.LIVE
+
+
+@pytest.mark.parametrize("is_another_worker", [False, True])
+def test_the_next_double_reply_lowers_again_what_people_have_raised_and_they_are_told(
+    is_another_worker: bool,
+) -> None:
+    async def story(worker: Worker) -> None:
+        await raised_by_hand(worker, 360)
+        if is_another_worker:
+            worker = Worker(worker.topic, worker.desk, worker.hand)
+        # The first two have grown old by then; the last one is new.
+        await worker.judge(902, broken=Broken(double_sends=1))
+        await worker.judge(904, broken=Broken(double_sends=2))
+        assert worker.hand.mode is Mode.ROUTE_ONLY
+        for at in (906, 908):
+            await worker.judge(at, broken=Broken(double_sends=2))
+
+    worker = played(story)
+    assert worker.hand.holds == [Mode.ROUTE_ONLY, Mode.ROUTE_ONLY]
+    assert worker.desk.told == [("reply_sent_twice", "fired")] * 2
+    assert len({each.id for each in worker.desk.seen}) == 2
+    assert worker.topic.board.deliveries() == []
+    (incident,) = worker.topic.board.incidents().values()
+    said = [each.text for each in incident.entries if each.kind is Kind.LEVER_PULLED]
+    assert said == ["the mode went from live to route_only"] * 2
+
+
+def test_a_lever_that_was_pulled_again_is_told_of_though_the_broker_took_no_word_of_it() -> None:
+    async def story(worker: Worker) -> None:
+        await raised_by_hand(worker, 360)
+        await worker.judge(902, broken=Broken(double_sends=1))
+        worker.topic.fails = True
+        with pytest.raises(DeliveryError):
+            await worker.judge(904, broken=Broken(double_sends=2))
+        assert worker.hand.mode is Mode.ROUTE_ONLY
+        worker.topic.fails = False
+        await worker.judge(906, broken=Broken(double_sends=2))
+
+    worker = played(story)
+    assert worker.desk.told == [("reply_sent_twice", "fired")] * 2
+    (incident,) = worker.topic.board.incidents().values()
+    assert [each.kind for each in incident.entries].count(Kind.LEVER_PULLED) == 2
+    assert worker.topic.board.states()["reply_sent_twice/all"].pulled_at == T + 904
 
 
 def test_a_lever_that_does_not_move_is_pulled_again() -> None:

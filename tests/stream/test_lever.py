@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.control import SWEEP_AFTER
 from pipeline.domain.control_records import ProcessRecord
-from pipeline.domain.modes import GLOBAL, Mode
+from pipeline.domain.modes import FIRST_MODE, GLOBAL, Mode
 from pipeline.lever import Refused
 from pipeline.stream.control import Update
 from pipeline.stream.delivery import DeliveryError, Failure
@@ -44,9 +44,20 @@ def test_a_hold_lowers_where_the_present_mode_is_not_known() -> None:
     lever = topic.lever()
     assert lever.known_at() is None
     held = run(lever.hold(Mode.ROUTE_ONLY, reason="double replies", by="alerts"))
-    assert held.answer.was is Mode.LIVE
+    assert (held.answer.was, held.answer.mode) == (Mode.LIVE, Mode.SHADOW)
     clock[0] = 0.0
-    assert topic.mode is lever.known_at() is Mode.ROUTE_ONLY
+    assert topic.mode is lever.known_at() is Mode.SHADOW
+
+
+@pytest.mark.parametrize("silent", [0.0, 100.0])
+def test_a_hold_raises_nothing_where_nobody_has_set_a_mode(silent: float) -> None:
+    clock = [0.0]
+    topic = Topic(Controls(monotonic=lambda: clock[0]))
+    assert topic.mode is FIRST_MODE
+    clock[0] = silent
+    run(topic.lever().hold(Mode.ROUTE_ONLY, reason="double replies", by="alerts"))
+    clock[0] = 0.0
+    assert topic.mode is FIRST_MODE
 
 
 def test_more_than_one_step_up_is_refused_and_writes_nothing(topic: Topic) -> None:

@@ -18,6 +18,7 @@ from pipeline.domain.alerts import (
     due,
     in_unit,
     is_worth_keeping,
+    pulled,
     read_rules,
     shipped_rules,
     step,
@@ -133,14 +134,46 @@ def test_the_serious_ones_are_told_of_again_until_somebody_has_them() -> None:
     assert due(first, first, now=WINDOW, acknowledged={"i1"}) is None
 
 
-def test_sev0_pulls_its_lever_once_per_firing_and_no_other_does() -> None:
+def test_sev0_pulls_its_lever_when_it_fires_and_no_other_does() -> None:
     rules = {"throttled": SEV0}
     fired = run((0, 10), rule=SEV0)[ID]
     assert to_pull(rules, fired) is Mode.STOP
-    assert to_pull(rules, fired.model_copy(update={"pulled_at": 1.0})) is None
+    assert to_pull(rules, pulled(fired, now=1, lowers=True)) is None
     assert to_pull({"throttled": RULE}, fired) is None
     assert to_pull({}, fired) is None
     assert to_pull(rules, fired.model_copy(update={"phase": Phase.CLOSED})) is None
+
+
+def test_sev0_pulls_its_lever_again_for_what_has_happened_since_and_never_for_the_same() -> None:
+    rules = {"throttled": SEV0}
+    down = {ID: pulled(run((0, 12), rule=SEV0)[ID], now=0, lowers=True)}
+
+    def pulls(*values: tuple[float, float | None]) -> bool:
+        return to_pull(rules, run(*values, rule=SEV0, states=down)[ID]) is not None
+
+    assert not pulls((2, 12))
+    assert pulls((2, 13))
+    # A case that has grown old is counted no more: the next one makes the count what it was.
+    assert not pulls((2, 11))
+    assert pulls((2, 11), (4, 12))
+    assert pulls((2, 0), (4, 1))
+    assert not pulls((2, None))
+    # A row of a version that did not note the value begins with the one that it finds.
+    old = {ID: down[ID].model_copy(update={"pulled_value": None})}
+    assert to_pull(rules, old[ID]) is None
+    assert to_pull(rules, run((2, 50), rule=SEV0, states=old)[ID]) is None
+    assert to_pull(rules, run((2, 50), (4, 51), rule=SEV0, states=old)[ID]) is Mode.STOP
+
+
+def test_a_lever_that_lowers_the_mode_again_is_told_of_at_once_whoever_has_the_incident() -> None:
+    first = pulled(told(run((0, 10), rule=SEV0), 0, incident="i1"), now=0, lowers=True)
+    risen = run((60, 11), rule=SEV0, states={ID: first})[ID]
+    again = due(first, pulled(risen, now=60, lowers=True), now=62, acknowledged={"i1"})
+    assert again is not None
+    assert again.kind is Telling.FIRED
+    still_down = pulled(risen, now=60, lowers=False)
+    assert (still_down.pulled_at, still_down.has_risen) == (0, False)
+    assert due(first, still_down, now=62) is None
 
 
 def test_only_what_a_restart_must_know_is_kept() -> None:
@@ -150,6 +183,7 @@ def test_only_what_a_restart_must_know_is_kept() -> None:
     assert is_worth_keeping(pending, fired)
     assert not is_worth_keeping(fired, fired.model_copy(update={"value": 99.0}))
     assert is_worth_keeping(fired, fired.model_copy(update={"told_at": 5.0}))
+    assert is_worth_keeping(fired, fired.model_copy(update={"pulled_value": 9.0}))
 
 
 def test_a_budget_is_told_of_at_each_level_once_per_window_and_only_on_the_way_up() -> None:
