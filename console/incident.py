@@ -130,7 +130,7 @@ def open_(
 
 @app.command()
 def ack(incident: Id) -> None:
-    """Say that you work on it: its reminders end."""
+    """Say that you work on it: its reminders end, until something worse joins it."""
     _add(Kind.ACKNOWLEDGED, incident)
 
 

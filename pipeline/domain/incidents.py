@@ -69,7 +69,8 @@ class Incident:
     opened_by: str
     entries: tuple[Entry, ...]
     acknowledged_by: str | None = None
-    """Who works on it; nobody any more once it was quiet and an alert fires again."""
+    """Who works on it; nobody any more once it was quiet and an alert fires again, or once one fires
+    that is worse than all that they had taken on."""
     closed_at: float | None = None
     open_alerts: frozenset[str] = frozenset()
     alerts: frozenset[str] = field(default=frozenset())
@@ -98,23 +99,26 @@ def fold(entries: Iterable[Entry]) -> dict[str, Incident]:
 
 def _made(id_: str, entries: Sequence[Entry]) -> Incident:
     first = next((each for each in entries if each.kind is Kind.OPENED), entries[0])
-    severities = [each.severity for each in entries if each.severity is not None]
     closed = [each.at for each in entries if each.kind is Kind.CLOSED]
     open_: set[str] = set()
     acknowledged: str | None = None
+    worst = taken_on = Severity.SEV2
     for each in entries:
+        severity = each.severity or Severity.SEV2
         if each.kind is Kind.ACKNOWLEDGED:
-            acknowledged = acknowledged or each.by
+            acknowledged, taken_on = acknowledged or each.by, worst
         elif each.kind is Kind.ALERT_FIRED and each.alert:
-            # Whoever worked on it has seen it end; this may be weeks later.
-            acknowledged = acknowledged if open_ else None
+            # Whoever worked on it has seen it end, maybe weeks ago, or has said "I have it" of less.
+            if not open_ or severity < taken_on:
+                acknowledged = None
             open_.add(each.alert)
         elif each.kind is Kind.ALERT_CLOSED:
             open_.discard(each.alert or "")
+        # SEV0 sorts first, which is the worst.
+        worst = min(worst, severity)
     return Incident(
         id=id_,
-        # SEV0 sorts first, which is the worst.
-        severity=min(severities, default=Severity.SEV2),
+        severity=worst,
         title=first.text,
         opened_at=first.at,
         opened_by=first.by,

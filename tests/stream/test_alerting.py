@@ -426,6 +426,23 @@ def test_a_serious_alert_is_told_of_again_until_somebody_has_it() -> None:
     assert kinds == ["fired", "reminded"]
 
 
+def test_what_is_worse_than_the_acknowledged_incident_that_it_joins_is_told_of_again() -> None:
+    async def story(worker: Worker) -> None:
+        await worker.judge(0, gates={"richpanel": math.inf})
+        (id_,) = worker.topic.board.incidents()
+        mine = Entry(incident=id_, kind=Kind.ACKNOWLEDGED, at=T + 5, by="ann")
+        await worker.topic.put([(mine.key, mine.to_bytes())])
+        for at in (10, 20 + WINDOW):
+            await worker.judge(at, gates={"richpanel": math.inf}, broken=Broken(without_outcome=3))
+        assert list(worker.topic.board.incidents()) == [id_]
+
+    assert played(story).desk.told == [
+        ("gate_closed", "fired"),
+        ("events_without_outcome", "fired"),
+        ("events_without_outcome", "reminded"),
+    ]
+
+
 def test_nobody_is_reminded_of_an_incident_that_somebody_has_closed() -> None:
     async def story(worker: Worker) -> None:
         await worker.judge(0, broken=Broken(without_outcome=3))

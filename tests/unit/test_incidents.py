@@ -107,6 +107,22 @@ def test_an_acknowledgement_ends_when_all_was_quiet_and_something_fires_again() 
     assert of(*story[:-1], entry(Kind.CLOSED, AT + 1_000_011))["i1"].is_attended
 
 
+def test_an_acknowledgement_ends_when_something_worse_joins_than_all_that_was_taken_on() -> None:
+    def fired(at: float, alert: str, severity: str) -> Entry:
+        return entry(Kind.ALERT_FIRED, AT + at, "alerts", severity=severity, alert=alert)
+
+    story = [entry(Kind.OPENED, severity="SEV2"), fired(1, "slow/all", "SEV2")]
+    story += [entry(Kind.ACKNOWLEDGED, AT + 5, "bob"), fired(10, "slower/all", "SEV2")]
+    assert of(*story)["i1"].is_attended
+    story.append(fired(20, "lost/all", "SEV1"))
+    incident = of(*story)["i1"]
+    assert (incident.severity, incident.acknowledged_by) == (Severity.SEV1, None)
+    # Who has it now has it as it is: another one that is as bad changes nothing, a worse one does.
+    story += [entry(Kind.ACKNOWLEDGED, AT + 30, "eve"), fired(40, "late/all", "SEV1")]
+    assert of(*story)["i1"].acknowledged_by == "eve"
+    assert not of(*story, fired(50, "double/all", "SEV0"))["i1"].is_attended
+
+
 def test_the_export_tells_the_story_in_order_and_breaks_no_table() -> None:
     opened = entry(Kind.OPENED, text="429")
     fired = entry(Kind.ALERT_FIRED, AT + 1, "alerts", severity="SEV2", alert="throttled/all")
