@@ -60,6 +60,9 @@ class Telling:
                 await self.tell()
             except DeliveryError as error:
                 log.warning("deliveries not noted", extra={"fields": {"code": error.code}})
+            except Exception as error:
+                # Nobody waits for this task: what ended it would end all telling without a word.
+                log.exception("not told", extra={"fields": {"type": type(error).__name__}})
             await self.sleep(EVERY)
 
     async def tell(self) -> None:

@@ -342,6 +342,38 @@ def test_what_became_of_a_notice_is_written_when_the_broker_is_back() -> None:
         assert worker.topic.board.deliveries() == []
 
 
+@pytest.mark.parametrize("error", [DeliveryError("away", Failure.RETRIABLE), RuntimeError("a bug")])
+def test_telling_goes_on_whatever_one_look_comes_to(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Topic):
+        async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+            if self.fails:
+                raise error
+            return await super().put(entries)
+
+    async def story(worker: Worker) -> None:
+        await worker.alerting.judge(Facts(now=T, heard=ALIVE, gates=CLOSED), {})
+        worker.topic.fails = True
+        looks = iter(range(2))
+
+        async def sleep(_: float) -> None:
+            worker.topic.fails = False
+            if next(looks, None) is None:
+                raise asyncio.CancelledError
+
+        worker.telling.sleep = sleep
+        with pytest.raises(asyncio.CancelledError):
+            await worker.telling.run()
+
+    worker = played(story, Worker(Failing()))
+    assert worker.desk.told == [("gate_closed", "fired")]
+    assert worker.topic.board.deliveries() == []
+    assert [each.levelname for each in caplog.records] == [
+        "WARNING" if isinstance(error, DeliveryError) else "ERROR"
+    ]
+
+
 def test_a_gate_whose_record_cannot_be_read_is_told_of() -> None:
     async def story(worker: Worker) -> None:
         for at in (0, 2):
