@@ -21,7 +21,7 @@ _ARRIVED = range(200, 300)
 
 
 class SinkFailed(Exception):
-    """A notice did not arrive; `code` is short and holds no address. `for_good`: never will."""
+    """A notice did not arrive; `code` is short and holds no address. `for_good`: no other shall come."""
 
     def __init__(self, code: str, *, for_good: bool = False) -> None:
         super().__init__(code)

@@ -149,7 +149,7 @@ class Alerting:
             self._unwritten.clear()
         self.states = after
         unknown = tuple(sorted(set(self._by_name) - set(values)))
-        self.judged = Judgement(at=now, unknown=unknown)
+        self.judged = Judgement(at=now, unknown=unknown, given_up=self.telling.given_up)
         self._show(facts)
         await self._pull_levers(now)
 

@@ -17,6 +17,7 @@ from pipeline import topics
 from pipeline.alert_board import AlertBoard, Judgement
 from pipeline.domain.alerts import AlertState, Phase, described, shipped_rules
 from pipeline.domain.incidents import Entry
+from pipeline.domain.notices import GivenUp
 from pipeline.stream.control import Update, View
 from pipeline.stream.producer import Outgoing, Producer
 
@@ -100,12 +101,24 @@ def doubts(judged: Judgement | None, *, now: float) -> list[str]:
     """Why a calm may be none: who looks must not take silence for health."""
     if judged is None or judged.at is None:
         return ["nobody has judged the alerts: start python -m agents observe"]
+    found = []
     if now - judged.at > JUDGED_WITHIN:
-        since = datetime.fromtimestamp(judged.at, UTC).isoformat(" ", "seconds")
-        return [f"not judged since {since}: see the log of observe"]
-    if judged.unknown:
-        return [f"not judged, what they ask cannot be found out: {', '.join(judged.unknown)}"]
-    return []
+        found = [f"not judged since {_utc(judged.at)}: see the log of observe"]
+    elif judged.unknown:
+        found = [f"not judged, what they ask cannot be found out: {', '.join(judged.unknown)}"]
+    return [*found, *map(_never_told, judged.given_up)]
+
+
+def _never_told(lost: GivenUp) -> str:
+    return (
+        f"{lost.notices} notices to {lost.sink} were given up since {_utc(lost.since)} ({lost.code}): "
+        f"mend SWITCHBOARD_ALERT_{lost.sink.upper()}_URL and start observe again; "
+        "what they told: ./switchboard alerts --all"
+    )
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds")
 
 
 def unheard(board: AlertBoard) -> list[str]:

@@ -20,7 +20,7 @@ from pipeline.domain.alerts import AlertState, BudgetState
 from pipeline.domain.events import Message, UnreadableValue
 from pipeline.domain.incidents import PREFIX as INCIDENT_PREFIX
 from pipeline.domain.incidents import Entry, Incident, fold
-from pipeline.domain.notices import Delivery
+from pipeline.domain.notices import Delivery, GivenUp
 from pipeline.stream.control import Follower, Update, View
 from pipeline.stream.guard import Crash
 from pipeline.stream.producer import Sender
@@ -40,6 +40,8 @@ class Judgement(Message):
     """Unix seconds; None = it has not judged since it began."""
     unknown: tuple[str, ...] = ()
     """The rules that were not judged then, because what they ask could not be found out."""
+    given_up: tuple[GivenUp, ...] = ()
+    """What sinks were never told, since it judges and since the last that each of them was told."""
 
 
 class AlertBoard:

@@ -18,7 +18,9 @@ AGAIN_AFTER = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
 JITTER = 0.2
 """Part by which each of them is drawn out: sinks that failed together do not come back together."""
 GONE = 410
-"""An HTTP status that asks to be left alone for good."""
+"""An HTTP status that asks to be left alone."""
+ALONE = 3600.0
+"""Seconds for which a sink is, that has asked for it: an address may be gone by mistake, and come back."""
 
 
 class Notice(Message):
@@ -120,6 +122,24 @@ class Delivery(Message):
     def key(self) -> str:
         """Where it lies on the topic of alerts."""
         return f"notice/{self.notice.id}/{self.sink}"
+
+
+class GivenUp(Message):
+    """Notices that one sink was never told, since the last that arrived there."""
+
+    sink: str
+    notices: int
+    since: float
+    """Unix seconds at which the first of them was given up."""
+    code: str
+    """Why the last one was, short and stable: ``http_410``, ``timeout``."""
+
+
+def given_up(before: GivenUp | None, delivery: Delivery, code: str, *, now: float) -> GivenUp:
+    """What its sink was never told once a delivery is given up at `now`, for the reason `code`."""
+    if before is None:
+        return GivenUp(sink=delivery.sink, notices=1, since=now, code=code)
+    return before.model_copy(update={"notices": before.notices + 1, "code": code})
 
 
 def failed(

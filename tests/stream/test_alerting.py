@@ -19,7 +19,7 @@ from pipeline.domain.alerts import WINDOW, Phase, shipped_rules
 from pipeline.domain.incidents import Entry, Kind
 from pipeline.domain.invariants import Broken
 from pipeline.domain.modes import Mode
-from pipeline.domain.notices import Notice
+from pipeline.domain.notices import AGAIN_AFTER, ALONE, GivenUp, Notice
 from pipeline.domain.signals import KINDS, Facts, Waiting
 from pipeline.lever import Answer, Held
 from pipeline.stream.control import Update, View
@@ -300,7 +300,7 @@ def test_a_lever_that_does_not_move_is_pulled_again() -> None:
 
 
 @pytest.mark.parametrize("failure", [SinkFailed("http_500"), RuntimeError("of the sink's own")])
-def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is_left_alone(
+def test_a_failing_sink_is_tried_again_under_the_same_id(
     failure: Exception,
 ) -> None:
     async def story(worker: Worker) -> None:
@@ -313,14 +313,84 @@ def test_a_failing_sink_is_tried_again_under_the_same_id_and_one_that_is_gone_is
         assert worker.desk.told == []
         await worker.judge(6, gates=CLOSED)
         assert [each.id for each in worker.desk.seen] == [waiting.notice.id]
-        worker.desk.failure = SinkFailed("http_410", for_good=True)
-        await worker.judge(8, gates=CLOSED, heard={**ALIVE, "act-0": 60.0})
         assert worker.topic.board.deliveries() == []
-        worker.desk.failure = None
-        await worker.judge(10, broken=Broken(without_outcome=1))
-        assert len(worker.desk.seen) == 1
 
     played(story)
+
+
+GONE = SinkFailed("http_410", for_good=True)
+
+
+def never_told(worker: Worker) -> tuple[GivenUp, ...]:
+    """What the worker's next sign of life says."""
+    return Judgement.parse(worker.alerting.judged.to_bytes()).given_up
+
+
+def test_a_sink_that_is_gone_is_left_alone_for_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(worker: Worker) -> None:
+        worker.desk.failure = GONE
+        await worker.judge(0, gates=CLOSED)
+        worker.desk.failure = None
+        await worker.judge(ALONE - 1, broken=Broken(without_outcome=1))
+        assert worker.topic.board.deliveries() == []
+        assert worker.desk.told == []
+        await worker.judge(ALONE, broken=Broken(), heard={**ALIVE, "act-0": 60.0})
+        assert worker.desk.told == [("process_silent", "fired")]
+
+    played(story)
+    lost = [each.fields for each in caplog.records if each.message == "a notice is given up"]  # type: ignore[attr-defined]
+    assert lost == [
+        {"sink": "webhook", "code": "http_410", "rule": "gate_closed"},
+        {"sink": "webhook", "code": "left_alone", "rule": "events_without_outcome"},
+    ]
+
+
+def test_what_a_sink_was_never_told_is_in_the_signs_of_life_until_it_takes_a_notice() -> None:
+    async def story(worker: Worker) -> None:
+        worker.desk.failure = GONE
+        await worker.judge(0, gates=CLOSED)
+        worker.desk.failure = None
+        await worker.judge(2, gates=CLOSED, broken=Broken(without_outcome=1))
+        await worker.judge(4, gates=CLOSED, broken=Broken(without_outcome=1))
+        lost = GivenUp(sink="webhook", notices=2, since=T, code="left_alone")
+        assert never_told(worker) == (lost,)
+        await worker.judge(ALONE, gates=CLOSED, heard={**ALIVE, "act-0": 60.0})
+        await worker.judge(ALONE + 2, gates=CLOSED)
+        assert never_told(worker) == ()
+
+    played(story)
+
+
+def test_a_notice_that_is_given_up_after_its_last_try_is_in_the_signs_of_life_too() -> None:
+    async def story(worker: Worker) -> None:
+        worker.desk.failure = SinkFailed("timeout")
+        await worker.judge(0, gates={"richpanel": math.inf})
+        while waiting := worker.topic.board.deliveries():
+            assert never_told(worker) == ()
+            worker.now = waiting[0].next_at
+            await worker.telling.tell()
+        at = worker.now - T
+        assert at == sum(AGAIN_AFTER)
+        await worker.judge(at, gates={"richpanel": math.inf})
+        assert never_told(worker) == (
+            GivenUp(sink="webhook", notices=1, since=worker.now, code="timeout"),
+        )
+
+    played(story)
+
+
+def test_a_notice_for_a_sink_that_is_not_set_here_is_given_up_and_no_doubt_of_this_worker() -> None:
+    async def story(worker: Worker) -> None:
+        await worker.alerting.judge(Facts(now=T, heard=ALIVE, gates=CLOSED), {})
+        (waiting,) = worker.topic.board.deliveries()
+        other = waiting.model_copy(update={"sink": "slack"})
+        await worker.topic.put([(other.key, other.to_bytes())])
+        await worker.judge(2, gates=CLOSED)
+        await worker.judge(4, gates=CLOSED)
+        assert worker.topic.board.deliveries() == []
+        assert never_told(worker) == ()
+
+    assert played(story).desk.told == [("gate_closed", "fired")]
 
 
 def test_what_became_of_a_notice_is_written_when_the_broker_is_back() -> None:

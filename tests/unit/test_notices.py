@@ -4,8 +4,10 @@ from pipeline.domain.alerts import AlertState, BudgetUse, Due, Phase, Rule, Seve
 from pipeline.domain.notices import (
     AGAIN_AFTER,
     Delivery,
+    GivenUp,
     Notice,
     failed,
+    given_up,
     notice_of,
     notice_of_budget,
     sentence,
@@ -47,6 +49,8 @@ def test_the_same_telling_has_the_same_id_and_a_reminder_its_own() -> None:
     assert notice().id == notice(at=150.0).id
     ids = {notice(kind, at).id for kind in Telling for at in (101.0, 1001.0)}
     assert len(ids) == 4
+    again = notice(state=STATE.model_copy(update={"pulled_at": 480.0}))
+    assert again.id not in ids
 
 
 def test_a_webhook_has_the_shape_that_the_standard_proposes() -> None:
@@ -69,3 +73,11 @@ def test_a_failing_sink_is_tried_for_half_a_day_and_then_given_up() -> None:
         delivery = again
         assert delivery.key == f"notice/{notice().id}/slack"
     assert tuple(waits) == AGAIN_AFTER
+
+
+def test_what_is_given_up_is_counted_from_the_first_on_with_the_last_reason() -> None:
+    delivery = Delivery(notice=notice(), sink="slack", next_at=0.0)
+    first = given_up(None, delivery, "http_410", now=5.0)
+    assert given_up(first, delivery, "left_alone", now=9.0) == GivenUp(
+        sink="slack", notices=2, since=5.0, code="left_alone"
+    )

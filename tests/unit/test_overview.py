@@ -12,6 +12,7 @@ from console.board import Now
 from console.overview import Facts, Level, Section, sections
 from console.status import screen
 from pipeline.alert_board import Judgement
+from pipeline.domain.notices import GivenUp
 from pipeline.domain.signals import KINDS
 
 
@@ -115,6 +116,28 @@ def test_no_alert_is_a_calm_only_where_all_was_judged_a_moment_ago(
     out = StringIO()
     Console(file=out, width=200).print(alerts.screen(Now([], None, doubts)))
     assert (doubts, out.getvalue()) == ([says], f"{says}\n")
+
+
+@pytest.mark.parametrize(
+    ("at", "unknown", "before"),
+    [
+        (1_700_000_090.0, (), []),
+        (1_700_000_090.0, ("dead_letters",),
+         ["not judged, what they ask cannot be found out: dead_letters"]),
+        (1_700_000_000.0, (), ["not judged since 2023-11-14 22:13:20+00:00: see the log of observe"]),
+    ],
+)  # fmt: skip
+def test_what_a_sink_was_never_told_is_told_with_what_mends_it(
+    at: float, unknown: tuple[str, ...], before: list[str]
+) -> None:
+    lost = GivenUp(sink="slack", notices=3, since=1_700_000_000.0, code="http_410")
+    judged = Judgement(at=at, unknown=unknown, given_up=(lost,))
+    says = (
+        "3 notices to slack were given up since 2023-11-14 22:13:20+00:00 (http_410): "
+        "mend SWITCHBOARD_ALERT_SLACK_URL and start observe again; "
+        "what they told: ./switchboard alerts --all"
+    )
+    assert board.doubts(judged, now=1_700_000_100.0) == [*before, says]
 
 
 def test_no_alert_fires_where_all_was_judged() -> None:
