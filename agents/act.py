@@ -126,8 +126,11 @@ class Acting:
     async def _park(self, work: _Work, place: Place, later: Later) -> None:
         """What is done stays done; the rest of the plan waits."""
         await self._keep(work)
-        audits = self._records.parked(work.run, later, place.patience)
-        await self._parking.park(place, later, *audits)
+        await self._parking.park(
+            place,
+            later,
+            lambda due: self._records.parked(work.run, later, place.patience, due=due),
+        )
 
     async def _keep(self, work: _Work, *done: Done) -> None:
         """Makes durable what the run has done, together with the audit of it.

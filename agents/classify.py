@@ -76,9 +76,16 @@ class Classification:
         await self._parking.leave(place)
 
     async def _park(self, place: Place, ticket: AcceptedTicket, later: Later) -> None:
-        detail = {"wait": round(later.seconds, 3), "failures": place.patience.failures}
-        audit = _audit(ticket, "parked", self._now(), detail, reason=later.code)
-        await self._parking.park(place, later, *audited([audit], place.record))
+        def told(due: float) -> list[Outgoing]:
+            detail = {
+                "wait": round(later.seconds, 3),
+                "due": round(due, 3),
+                "failures": place.patience.failures,
+            }
+            audit = _audit(ticket, "parked", self._now(), detail, reason=later.code)
+            return audited([audit], place.record)
+
+        await self._parking.park(place, later, told)
 
     async def _decide(self, ticket: AcceptedTicket, place: Place) -> Decision:
         if self._reading is None or not is_bare(ticket):

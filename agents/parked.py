@@ -7,7 +7,7 @@ durable. A crash in between brings the record again, and `admit` knows it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -154,12 +154,14 @@ class Parking:
             await self._table.keep(partition, key, queue)
         return queue
 
-    async def park(self, place: Place, later: Later, *outputs: Outgoing) -> None:
-        """Puts the work aside, together with `outputs`."""
+    async def park(
+        self, place: Place, later: Later, told: Callable[[float], Iterable[Outgoing]]
+    ) -> None:
+        """Puts the work aside, together with what is `told` of it, given its due time (unix seconds)."""
         due = due_after(self._now(), later.seconds, uniform=self._uniform)
         # By the wait alone: jitter must not move it to a longer tier.
         tier = tier_for(later.seconds)
-        await self._put(place, due, place.lap + 1, later.code, *outputs, tier=tier)
+        await self._put(place, due, place.lap + 1, later.code, *told(due), tier=tier)
 
     async def leave(self, place: Place) -> None:
         """Everything about the work is durable: the ticket's next piece may have its turn."""

@@ -120,10 +120,14 @@ class PlanRecords:
         """The steps that the run has done and not told of, which later runs do not repeat."""
         return audited(self._steps(run, DONE), run.record)
 
-    def parked(self, run: Run, later: Later, patience: Patience) -> list[Outgoing]:
-        """That a run has ended without an outcome, for now."""
+    def parked(self, run: Run, later: Later, patience: Patience, *, due: float) -> list[Outgoing]:
+        """That a run has ended without an outcome until it is `due` again, unix seconds."""
         at = self._now()
-        detail = {"wait": round(later.seconds, 3), "failures": patience.failures}
+        detail = {
+            "wait": round(later.seconds, 3),
+            "due": round(due, 3),
+            "failures": patience.failures,
+        }
         audit = self._audit(run, "parked", later.code, at, detail=detail)
         return audited([audit], run.record)
 

@@ -24,7 +24,7 @@ OVERTAKEN_BY = 10.0
 """Seconds by which a later event must have come into line to count as overtaking: tickets are
 worked on side by side, so near neighbours pass each other every day."""
 DUE_SLACK = 30.0
-"""Seconds that parked work may take to come back after its time, jitter included."""
+"""Seconds after it is due that parked work, and what waits behind it, may take to be back in line."""
 UNKNOWN_AFTER = 300.0
 """Seconds after which a reply that may or may not have been sent is told of (RELIABILITY R16)."""
 RECENT = 900.0
@@ -128,9 +128,10 @@ class Invariants:
             is_unsettled = audit.reason == "unsettled"
             since = audit.at if mine.unsettled_since is None else mine.unsettled_since
             mine.unsettled_since = since if is_unsettled else None
-        wait = audit.detail.get("wait")
-        if audit.conversation_hash is not None and isinstance(wait, int | float):
-            until = audit.at + wait + DUE_SLACK
+        # Not by the wait: jitter adds to a long one more than any slack, and cuts what has no tier.
+        due = audit.detail.get("due")
+        if audit.conversation_hash is not None and isinstance(due, int | float):
+            until = due + DUE_SLACK
             before = self._waiting.get(audit.conversation_hash, until)
             self._waiting[audit.conversation_hash] = max(before, until)
             _bounded(self._waiting, MOST_OPEN)

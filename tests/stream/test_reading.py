@@ -256,7 +256,7 @@ def test_a_message_that_cannot_be_read_soon_is_parked_and_nobody_sleeps(world: W
     assert said.due >= 1600.0
     (audit,) = world.broker.audits()
     assert (audit.stage, audit.what, audit.reason) == ("classify", "parked", "http_429")
-    assert audit.detail["wait"] == 600.0
+    assert (audit.detail["wait"], audit.detail["due"]) == (600.0, said.due)
     assert world.plans() == []
 
 

@@ -7,6 +7,7 @@ import pytest
 from pipeline.domain import invariants
 from pipeline.domain.events import Audit, Outcome
 from pipeline.domain.invariants import Broken, Invariants
+from pipeline.domain.parking import due_after
 
 T = 1_000_000.0
 
@@ -33,11 +34,12 @@ class Told:
         return self.record("act", "ended", at, ingress_id=id_, outcome=Outcome.ACTED, **fields)
 
     def parked(
-        self, at: float, wait: object, reason: str = "http_429", id_: str = "i1", by: str = "act"
-    ) -> Told:
+        self, at: float, due: float | None, reason: str = "http_429", id_: str = "i1",
+        by: str = "act",
+    ) -> Told:  # fmt: skip
         return self.record(
             by, "parked", at, ingress_id=id_, conversation_hash=f"c-{id_}", reason=reason,
-            detail={} if wait is None else {"wait": wait},
+            detail={} if due is None else {"wait": 9.0, "due": T + due},
         )  # fmt: skip
 
     def mode(self, what: str, at: float, mode: str, was: str, scope: str = "global") -> Told:
@@ -79,17 +81,17 @@ def test_an_outcome_at_any_stage_ends_an_event_and_its_order_does_not_matter() -
 
 @pytest.mark.parametrize("stage", ["classify", "act"])
 def test_parked_work_is_waited_for_and_so_is_what_waits_behind_it(stage: str) -> None:
-    told = Told().accepted(0).parked(1, 600, by=stage).accepted(15, "i2").ended(16, "i2")
+    told = Told().accepted(0).parked(1, 601, by=stage).accepted(15, "i2").ended(16, "i2")
     assert told.broken(930).without_outcome == 0
     assert told.broken(932).without_outcome == 1
-    assert told.parked(610, 60.0).broken(932).without_outcome == 0
+    assert told.parked(610, 670).broken(932).without_outcome == 0
     assert told.parked(620, None).broken(1001).without_outcome == 1
     # Of an event that was never seen accepted nothing is known.
-    assert Told().parked(1, 600, id_="i9").broken(5000).without_outcome == 0
+    assert Told().parked(1, 601, id_="i9").broken(5000).without_outcome == 0
 
 
 def test_work_that_was_parked_is_overtaken_by_who_came_after_it_was_back_in_line() -> None:
-    told = Told().accepted(0).parked(1, 600)
+    told = Told().accepted(0).parked(1, 601)
     told.accepted(620, "i2").ended(621, "i2")
     assert told.broken(700).without_outcome == 0
     told.accepted(645, "i3").ended(646, "i3")
@@ -97,11 +99,17 @@ def test_work_that_was_parked_is_overtaken_by_who_came_after_it_was_back_in_line
     assert told.broken(690).without_outcome == 1
 
 
+def test_work_whose_jitter_makes_it_late_is_not_overtaken_before_it_is_due() -> None:
+    due = due_after(T, 2000, uniform=lambda _, latest: latest) - T
+    told = Told().accepted(0).parked(0, due).accepted(2080, "i2").ended(2081, "i2")
+    assert told.broken(due).without_outcome == 0
+
+
 def test_a_reply_that_stays_unknown_is_told_of() -> None:
-    told = Told().accepted(0).parked(10, 100, "unsettled").parked(200, 100, "unsettled")
+    told = Told().accepted(0).parked(10, 110, "unsettled").parked(200, 300, "unsettled")
     assert told.broken(300).unknown_replies == 0
     assert told.broken(311).unknown_replies == 1
-    assert told.parked(312, 100, "http_503").broken(900).unknown_replies == 0
+    assert told.parked(312, 412, "http_503").broken(900).unknown_replies == 0
 
 
 def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
