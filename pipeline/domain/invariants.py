@@ -46,6 +46,8 @@ NEEDS = {
     "replied": Mode.LIVE,
 }
 """What the audit says was done at the helpdesk -> the least restrictive mode that allows it."""
+SETTLED = frozenset({"replied", "drafted", "triaged"})
+"""What the audit says of a reply whose end is known, a human's to settle included."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class _Open:
     partition: int
     conversation: str | None
     unsettled_since: float | None = None
+    """Since when its reply may or may not have been sent."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,10 @@ class Invariants:
 
     def _parked(self, audit: Audit) -> None:
         mine = self._open.get(audit.ingress_id)
-        if mine is not None:
-            is_unsettled = audit.reason == "unsettled"
-            since = audit.at if mine.unsettled_since is None else mine.unsettled_since
-            mine.unsettled_since = since if is_unsettled else None
+        # Parked for anything else, as by a helpdesk that is down when the reply is to be read back,
+        # it is as unknown as before.
+        if mine is not None and mine.unsettled_since is None and audit.reason == "unsettled":
+            mine.unsettled_since = audit.at
         # Not by the wait: jitter adds to a long one more than any slack, and cuts what has no tier.
         due = audit.detail.get("due")
         if audit.conversation_hash is not None and isinstance(due, int | float):
@@ -145,6 +148,8 @@ class Invariants:
                 self._doubled[audit.action_id] = audit.at
             _bounded(self._replies, MOST_REPLIES)
             _bounded(self._doubled, MOST_CHANGES)
+        if audit.what in SETTLED and (mine := self._open.get(audit.ingress_id)) is not None:
+            mine.unsettled_since = None
         needs = NEEDS.get(audit.what)
         if needs is None or audit.reason is not None:
             return

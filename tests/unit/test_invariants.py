@@ -109,7 +109,22 @@ def test_a_reply_that_stays_unknown_is_told_of() -> None:
     told = Told().accepted(0).parked(10, 110, "unsettled").parked(200, 300, "unsettled")
     assert told.broken(300).unknown_replies == 0
     assert told.broken(311).unknown_replies == 1
-    assert told.parked(312, 412, "http_503").broken(900).unknown_replies == 0
+    assert told.ended(312).broken(313).unknown_replies == 0
+
+
+@pytest.mark.parametrize("reason", ["http_503", "gate_closed"])
+def test_a_reply_stays_unknown_while_the_helpdesk_cannot_be_read(reason: str) -> None:
+    told = Told().accepted(0).parked(10, 110, "unsettled").parked(111, 211, reason)
+    assert told.broken(300).unknown_replies == 0
+    assert told.broken(311).unknown_replies == 1
+
+
+@pytest.mark.parametrize("what", ["replied", "drafted", "triaged"])
+def test_a_reply_whose_end_is_known_is_unknown_no_more_though_its_plan_waits(what: str) -> None:
+    told = Told().accepted(0).parked(10, 110, "unsettled").did("routed", 111)
+    assert told.broken(311).unknown_replies == 1
+    told.did(what, 312).parked(313, 413, "http_503")
+    assert told.broken(900).unknown_replies == 0
 
 
 def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
