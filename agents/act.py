@@ -70,7 +70,7 @@ class _Work:
 class Acting:
     """The work on one requested action.
 
-    `now` gives unix seconds, `monotonic` seconds.
+    `now` gives unix seconds, `broker_now` the same by the broker's clock, `monotonic` seconds.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Acting:
         releasable: Releasable,
         tag_prefix: str,
         now: Callable[[], float],
+        broker_now: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._attention = Attention(helpdesk, calls, permits)
@@ -103,6 +104,7 @@ class Acting:
         self._prefix = tag_prefix
         self._releasable = releasable
         self._now = now
+        self._broker_now = broker_now
         self._monotonic = monotonic
 
     async def __call__(self, record: Record, assignment: Assignment) -> None:
@@ -304,7 +306,8 @@ class Acting:
     def _calling(self, work: _Work, step: Step, template: str | None) -> None:
         """Notes under which mode a write begins, in the very step that begins it."""
         mode = self._permits.mode(work.request, template)
-        work.run.called[step.action_id] = Called(mode.value, self._now())
+        # It is held against changes of the mode that other machines have made.
+        work.run.called[step.action_id] = Called(mode.value, self._broker_now())
 
     def _withheld(
         self, work: _Work, step: Step, reason: WithheldReason, body: str | None = None

@@ -60,7 +60,8 @@ def assemble(
     on_crash: Crash,
 ) -> None:
     """Attaches the agent to `stage`, and what runs alongside it."""
-    # When parked work is due and how long it has waited is read by other processes: by one clock.
+    # What other processes read is by one clock: when parked work is due and for how long it has
+    # waited, and when a call began that a mode had to allow.
     broker_now = BrokerClock(stage.control.view, monotonic=time.monotonic)
     calls, shop_calls = (
         Calls(each, deadline=settings.act_deadline, now=broker_now, uniform=random.uniform)
@@ -111,6 +112,7 @@ def assemble(
         releasable=Releasable(reply=settings.reply_max_age, others=settings.act_deadline),
         tag_prefix=settings.tag_prefix,
         now=time.time,
+        broker_now=broker_now,
         monotonic=time.monotonic,
     )
     attach_act(stage, work, concurrency=settings.act_concurrency, on_crash=on_crash)

@@ -157,7 +157,7 @@ class FactsReader:
             else await self.sample.look(newest, now, is_closed=closed),
             webhooks=_total(told.get(lately)),
             webhooks_last_week=_total(told.get(last_week)),
-            broken=self.trail.broken(now),
+            broken=self.trail.broken(self._broker_now(now)),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))
                 for rule in self.rules
@@ -166,6 +166,13 @@ class FactsReader:
             },
         )
         return facts, self._budgets_used(calls, told.get(calls, ()))
+
+    def _broker_now(self, now: float) -> float:
+        """The time by the clock that calls and changes of the mode are stamped by, where it is known.
+
+        A clock of ours that is ahead would have a call judged before the change that allowed it is read.
+        """
+        return self.control.view.broker_time if self.control.is_fresh else now
 
     def _gates(self) -> dict[str, float] | None:
         if not self.control.is_fresh:

@@ -32,7 +32,7 @@ from pipeline.stream.producer import Outgoing
 
 @dataclass(frozen=True)
 class Called:
-    """A write that was begun: under which mode, and when (unix seconds)."""
+    """A write that was begun: under which mode, and when (unix seconds by the broker's clock)."""
 
     mode: str
     at: float

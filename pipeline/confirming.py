@@ -14,6 +14,7 @@ from pipeline.control import Control
 from pipeline.domain.control_records import GateRecord, SwitchRecord
 from pipeline.domain.events import Audit
 from pipeline.domain.modes import ModeRecord
+from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.delivery import DeliveryError
 from pipeline.stream.producer import Outgoing, Sender
 
@@ -63,7 +64,8 @@ class Writer(Protocol):
 class Confirming:
     """Waits for confirmations and keeps the logbook.
 
-    `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids.
+    `now` is unix seconds, `monotonic` seconds, `new_id` fresh ids. Make it before `control` hears
+    anything: what it tells is stamped by the broker's clock, against which calls are held.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Confirming:
         self._follower = follower
         self._sender = sender
         self._now = now
+        self._broker_now = BrokerClock(control.view, monotonic=monotonic)
         self._monotonic = monotonic
         self._new_id = new_id
 
@@ -128,8 +131,17 @@ class Confirming:
             id_=self._new_id(),
             reason=noted.record.reason,
             detail=detail,
-            at=self._now(),
+            at=self._moment(written.epoch),
         )
+
+    def _moment(self, epoch: int) -> float:
+        """The time now by the broker's clock; by our own where the topic is not read yet.
+
+        Such a change is a stop, and nobody has confirmed it: nothing is held against this moment.
+        """
+        view = self._control.view
+        is_read = view.known_at is not None or view.position > epoch
+        return self._broker_now() if is_read else self._now()
 
 
 async def tell_logbook(

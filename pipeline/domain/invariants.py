@@ -30,7 +30,8 @@ UNKNOWN_AFTER = 300.0
 RECENT = 900.0
 """Seconds for which a violation that has happened is told of."""
 TOLERANCE = 1.0
-"""Seconds by which two processes' clocks may differ when a call is held against a mode change."""
+"""Seconds by which two processes may differ in what the broker's clock says, by which both calls and
+mode changes are stamped."""
 SETTLE = 15.0
 """Seconds after which a call is held against the mode changes: the trail has several partitions, and
 the change that allowed a call may be read after it."""
@@ -181,14 +182,20 @@ class Invariants:
         return max(known, key=lambda change: change[0])[1] if known else Mode.LIVE
 
     def _control(self, audit: Audit) -> None:
-        """A lower mode binds once all have confirmed it, a higher one from its first moment."""
+        """A lower mode binds once all have confirmed it, a higher one from its first moment.
+
+        It is told of when it is durable, or even confirmed; the first moment is when its write began.
+        """
         # Only a stop is ever set without knowing what was before.
         mode, was = audit.detail.get("mode"), audit.detail.get("was", Mode.LIVE.value)
         if audit.detail.get("scope") != GLOBAL or mode not in _MODES or was not in _MODES:
             return
         is_raise = _MODES[str(mode)] > _MODES[str(was)]
-        binds_at = "mode_set" if is_raise else "mode_acknowledged"
-        if audit.what in {binds_at, "mode_released"}:
+        if is_raise and audit.what in {"mode_set", "mode_released"}:
+            took = audit.detail.get("seconds", 0.0)
+            began = audit.at - took if isinstance(took, int | float) else audit.at
+            self._changes.append((began, _MODES[str(mode)]))
+        elif not is_raise and audit.what == "mode_acknowledged":
             self._changes.append((audit.at, _MODES[str(mode)]))
 
     # -- told ---------------------------------------------------------------------------------

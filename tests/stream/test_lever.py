@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.control import SWEEP_AFTER
+from pipeline.control import SWEEP_AFTER, Control
 from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.modes import FIRST_MODE, GLOBAL, Mode
-from pipeline.lever import Refused
-from pipeline.stream.control import Update
+from pipeline.lever import Lever, Refused
+from pipeline.stream.control import Update, View
 from pipeline.stream.delivery import DeliveryError, Failure
 from tests.stream.controls import Controls, Topic
 
@@ -35,6 +35,32 @@ def test_a_mode_is_written_confirmed_and_audited(topic: Topic) -> None:
     audits = topic.broker.audits()
     assert [each.what for each in audits] == ["mode_set", "mode_acknowledged"]
     assert {(each.reason, each.detail["by"]) for each in audits} == {("week one", "alice")}
+
+
+def test_a_change_is_told_of_by_the_brokers_clock_and_not_by_that_of_who_made_it(
+    topic: Topic,
+) -> None:
+    held = run(topic.lever().hold(Mode.STOP, reason="drill", by="x"))
+    run(topic.lever().release(held))
+    audits = topic.broker.audits()
+    assert [each.what for each in audits] == ["mode_set", "mode_acknowledged", "mode_released"]
+    assert {each.at for each in audits} == {topic.controls.view.broker_time}
+
+
+def test_who_cannot_read_the_topic_tells_of_a_change_by_its_own_clock() -> None:
+    class Deaf(Topic):
+        async def put(self, entries: Iterable[tuple[str, bytes | None]]) -> int:
+            return 5
+
+    topic = Deaf()
+    lever = Lever(
+        Control(View(), monotonic=lambda: 0.0), topic, topic.broker,
+        now=lambda: 500.0, monotonic=lambda: 0.0, new_id=lambda: "id",
+    )  # fmt: skip
+    run(lever.set(Mode.STOP, reason="x", by="x", patience=0.0))
+    assert [(each.what, each.at) for each in topic.broker.audits()] == [
+        ("mode_set", 500.0), ("mode_unacknowledged", 500.0),
+    ]  # fmt: skip
 
 
 def test_a_hold_lowers_where_the_present_mode_is_not_known() -> None:

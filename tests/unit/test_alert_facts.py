@@ -98,11 +98,13 @@ class Known:
 
     fresh: Sequence[Lag] = ()
     last: float | None = NOW - 1
+    asked_at: float | None = None
 
     def look(self) -> float | None:
         return self.last
 
     def broken(self, now: float) -> Broken | None:
+        self.asked_at = now
         return Broken(double_sends=2)
 
 
@@ -138,6 +140,19 @@ def test_all_that_is_known_comes_together_in_the_values_of_the_rules() -> None:
     assert values["reply_sent_twice"] == {"all": 2.0}
     assert values["ingress_silent"] == {"all": 0.0}
     assert facts.heard is not None
+
+
+def test_the_trail_is_judged_by_the_brokers_clock_while_that_is_known() -> None:
+    seconds = [0.0]
+    controls = Controls(monotonic=lambda: seconds[0])
+    known = Known()
+    made = reader([], known, controls)
+    made.now = lambda: NOW + 60
+    asyncio.run(made.look())
+    assert known.asked_at == controls.view.broker_time == NOW
+    seconds[0] = 100.0
+    asyncio.run(made.look())
+    assert known.asked_at == NOW + 60
 
 
 def test_a_control_topic_that_is_not_followed_says_nothing() -> None:

@@ -42,8 +42,11 @@ class Told:
             detail={} if due is None else {"wait": 9.0, "due": T + due},
         )  # fmt: skip
 
-    def mode(self, what: str, at: float, mode: str, was: str, scope: str = "global") -> Told:
-        detail = {"mode": mode, "was": was, "scope": scope}
+    def mode(
+        self, what: str, at: float, mode: str, was: str, *, scope: str = "global",
+        seconds: object = 0.0,
+    ) -> Told:  # fmt: skip
+        detail = {"mode": mode, "was": was, "scope": scope, "seconds": seconds}
         return self.record("control", what, at, detail=detail)
 
     def did(self, what: str, at: float, **detail: object) -> Told:
@@ -212,6 +215,23 @@ def test_a_hold_that_was_released_binds_no_more() -> None:
         Told().mode("mode_acknowledged", 1, "stop", "live").mode("mode_released", 5, "live", "stop")
     )
     assert told.did("replied", 9, called_at=T + 9).broken(50).mode_violations == 0
+
+
+@pytest.mark.parametrize("what", ["mode_set", "mode_released"])
+def test_a_raise_binds_from_when_its_write_began_though_it_is_told_of_later(what: str) -> None:
+    told = Told().mode("mode_acknowledged", 1, "stop", "live").mode(what, 30, "live", "stop", seconds=20.0)  # fmt: skip
+    assert told.did("replied", 12, mode="live", called_at=T + 12).broken(50).mode_violations == 0
+    assert told.did("replied", 5, mode="live", called_at=T + 5).broken(50).mode_violations == 1
+    unreadable = Told().mode("mode_acknowledged", 1, "stop", "live").mode(what, 30, "live", "stop", seconds="?")  # fmt: skip
+    assert unreadable.did("replied", 31, called_at=T + 31).broken(50).mode_violations == 0
+
+
+def test_a_drill_that_ends_under_a_panic_binds_nobody_before_the_panic_does() -> None:
+    told = Told().mode("mode_acknowledged", 1, "stop", "live").mode("mode_set", 9, "live", "draft")
+    told.mode("mode_acknowledged", 20, "stop", "live")
+    told.mode("mode_released", 22, "stop", "stop", seconds=12.0)
+    assert told.did("replied", 15, called_at=T + 15).broken(50).mode_violations == 0
+    assert told.did("replied", 25, called_at=T + 25).broken(50).mode_violations == 1
 
 
 def test_changes_count_by_their_time_in_whatever_order_they_are_read() -> None:
