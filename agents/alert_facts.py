@@ -131,8 +131,8 @@ class FactsReader:
     """Vendor -> requests per second that it allows."""
     now: Callable[[], float]
     watching_since: float = 0.0
-    """Since when this process judges, unix seconds. Where no webhook has ever come and a kind of
-    process was never heard of, nothing before this moment is known to have been missed."""
+    """Since when this process judges, unix seconds. Where no webhook has ever come, a kind of process
+    was never heard of or no mode was ever set, nothing is known of what was before this moment."""
 
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
@@ -157,7 +157,10 @@ class FactsReader:
             else await self.sample.look(newest, now, is_closed=closed),
             webhooks=_total(told.get(lately)),
             webhooks_last_week=_total(told.get(last_week)),
-            broken=self.trail.broken(self._broker_now(now)),
+            broken=self.trail.broken(
+                self._broker_now(now),
+                self.control.standing(unset_since=self.watching_since) or {},
+            ),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))
                 for rule in self.rules

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 import confluent_kafka
 
 from pipeline import topics
 from pipeline.domain.events import Audit, UnreadableValue
 from pipeline.domain.invariants import Broken, Invariants
+from pipeline.domain.modes import Standing
 from pipeline.stream.cluster import librdkafka
 
 HORIZON = 5 * 3600.0
@@ -52,12 +54,12 @@ class AuditReader:
             self._thread.join()
             self._thread = None
 
-    def broken(self, now: float) -> Broken | None:
-        """What is broken at `now` (unix seconds); None while that is not known."""
+    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken | None:
+        """See `Invariants.broken`; None while that is not known."""
         if time.monotonic() - self._alive_at > SILENT_AFTER:
             return None
         with self._lock:
-            return self._state.broken(now)
+            return self._state.broken(now, standing)
 
     def _run(self, state: Invariants, stop: threading.Event) -> None:
         consumer = confluent_kafka.Consumer(

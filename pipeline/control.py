@@ -36,10 +36,12 @@ from pipeline.domain.modes import (
     MODE_PREFIX,
     SCOPE_KINDS,
     Mode,
+    Standing,
     Subject,
     effective,
     own_mode,
     own_modes,
+    standing,
 )
 from pipeline.settings import VERSION
 from pipeline.stream.control import Entry, Follower, Update, View
@@ -136,6 +138,17 @@ class Control:
     def own_mode(self, scope: str) -> Mode:
         """The mode of one scope alone; `Mode.STOP` when the state is not fresh."""
         return own_mode(self._modes, scope) if self.is_fresh else Mode.STOP
+
+    def standing(self, *, unset_since: float) -> dict[str, Standing] | None:
+        """Scope -> its own mode and since when, by the broker's clock; None when the state is not fresh.
+
+        See `pipeline.domain.modes.standing`.
+        """
+        if not self.is_fresh:
+            return None
+        there = self.view.items(MODE_PREFIX)
+        holds = ((key, entry.value, entry.at) for key, entry in there)
+        return standing(holds, unset_since=unset_since)
 
     def lowest(self, kind: str) -> Mode:
         """The lowest effective mode of any scope of a kind (`GLOBAL` or one of `SCOPE_KINDS`)."""

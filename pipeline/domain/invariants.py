@@ -1,4 +1,4 @@
-"""What must always hold, told from the audit trail alone (DESIGN section 1).
+"""What must always hold, told from the audit trail and the modes that stand (DESIGN section 1).
 
 * An accepted event reaches its terminal outcome.
 * A reply key is sent once.
@@ -11,10 +11,11 @@ after a restart. What is forgotten for want of room is counted.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.domain.events import Audit
-from pipeline.domain.modes import GLOBAL, Mode
+from pipeline.domain.modes import Mode, Standing, Subject, is_scope
 
 OUTCOME_WITHIN = 55.0
 """Seconds without a word of an event that others have overtaken; it is told of within 60."""
@@ -35,6 +36,8 @@ mode changes are stamped."""
 SETTLE = 15.0
 """Seconds after which a call is held against the mode changes: the trail has several partitions, and
 the change that allowed a call may be read after it."""
+OBEYED_AFTER = 5.0
+"""Seconds after which a mode binds everybody, confirmed or not: who is cut off stops within these."""
 MOST_OPEN = 100_000
 MOST_REPLIES = 200_000
 MOST_ENDED = 50_000
@@ -74,6 +77,15 @@ class Broken:
     """Open events that were dropped for want of room, since this process began."""
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call that is not judged yet: when it was made, which mode it needs, and of which scopes."""
+
+    at: float
+    needs: Mode
+    scopes: tuple[str, ...]
+
+
 class Invariants:
     """Folds the trail; a record that comes twice changes nothing that is told."""
 
@@ -85,9 +97,9 @@ class Invariants:
         self._passed: dict[int, float] = {}
         """Partition -> when the latest event was accepted that has its outcome."""
         self._replies: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        self._changes: deque[tuple[float, Mode]] = deque(maxlen=MOST_CHANGES)
-        self._calls: OrderedDict[tuple[int, int], tuple[float, Mode]] = OrderedDict()
-        """Calls that are not judged yet: when each was made, and which mode it needs."""
+        self._changes: deque[tuple[float, str, Mode]] = deque(maxlen=MOST_CHANGES)
+        """When a scope's mode began to bind."""
+        self._calls: OrderedDict[tuple[int, int], _Call] = OrderedDict()
         self._doubled: OrderedDict[str, float] = OrderedDict()
         self._violations: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._forgotten = 0
@@ -158,7 +170,10 @@ class Invariants:
         if isinstance(said, str) and said in _MODES and _MODES[said] < needs:
             self._violated(place, audit.at)
         elif isinstance(called_at, int | float):
-            self._calls[place] = (float(called_at), needs)
+            told = (audit.detail.get(kind) for kind in ("channel", "intent"))
+            channel, intent = (each if isinstance(each, str) else None for each in told)
+            scopes = Subject(channel=channel, intent=intent).scopes
+            self._calls[place] = _Call(float(called_at), needs, scopes)
             while len(self._calls) > MOST_ENDED:
                 self._calls.popitem(last=False)
 
@@ -166,19 +181,28 @@ class Invariants:
         self._violations[place] = at
         _bounded(self._violations, MOST_CHANGES)
 
-    def _judge_calls(self, now: float) -> None:
-        """Holds each call that has settled against the mode that everybody had confirmed then."""
-        ripe = {place: call for place, call in self._calls.items() if call[0] < now - SETTLE}
-        for place, (at, needs) in ripe.items():
+    def _judge_calls(self, now: float, standing: Mapping[str, Standing]) -> None:
+        """Holds each call that has settled against the modes that bound everybody then."""
+        ripe = {place: call for place, call in self._calls.items() if call.at < now - SETTLE}
+        for place, call in ripe.items():
             del self._calls[place]
             # Both a second before and a second after: what changed in between may go either way.
-            if max(self._mode_at(at - TOLERANCE), self._mode_at(at + TOLERANCE)) < needs:
-                self._violated(place, at)
+            moments = (call.at - TOLERANCE, call.at + TOLERANCE)
+            for scope in call.scopes:
+                stands = standing.get(scope)
+                if max(self._mode_at(scope, at, stands) for at in moments) < call.needs:
+                    self._violated(place, call.at)
 
-    def _mode_at(self, at: float) -> Mode:
-        """The global mode that everybody had confirmed at `at`; `LIVE` where none is known."""
+    def _mode_at(self, scope: str, at: float, stands: Standing | None) -> Mode:
+        """The mode of one scope that bound everybody at `at`; `LIVE` where none is known."""
+        known = [
+            (when, mode) for when, where, mode in self._changes if where == scope and when <= at
+        ]
+        # Whoever set it longer ago than the trail is read back is known by this alone. It tells
+        # nothing of what was before.
+        if stands is not None and stands.since + OBEYED_AFTER <= at:
+            known.append((stands.since, stands.mode))
         # By time: changes lie on several partitions and are read in any order.
-        known = [change for change in self._changes if change[0] <= at]
         return max(known, key=lambda change: change[0])[1] if known else Mode.LIVE
 
     def _control(self, audit: Audit) -> None:
@@ -188,21 +212,26 @@ class Invariants:
         """
         # Only a stop is ever set without knowing what was before.
         mode, was = audit.detail.get("mode"), audit.detail.get("was", Mode.LIVE.value)
-        if audit.detail.get("scope") != GLOBAL or mode not in _MODES or was not in _MODES:
+        scope = str(audit.detail.get("scope"))
+        if not is_scope(scope) or mode not in _MODES or was not in _MODES:
             return
         is_raise = _MODES[str(mode)] > _MODES[str(was)]
         if is_raise and audit.what in {"mode_set", "mode_released"}:
             took = audit.detail.get("seconds", 0.0)
             began = audit.at - took if isinstance(took, int | float) else audit.at
-            self._changes.append((began, _MODES[str(mode)]))
+            self._changes.append((began, scope, _MODES[str(mode)]))
         elif not is_raise and audit.what == "mode_acknowledged":
-            self._changes.append((audit.at, _MODES[str(mode)]))
+            self._changes.append((audit.at, scope, _MODES[str(mode)]))
 
     # -- told ---------------------------------------------------------------------------------
 
-    def broken(self, now: float) -> Broken:
-        """What is broken at `now`, unix seconds."""
-        self._judge_calls(now)
+    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken:
+        """What is broken at `now`, unix seconds.
+
+        `standing` are the modes as they stand, by scope: the trail does not reach back to all that
+        were set, and the logbook may lack one.
+        """
+        self._judge_calls(now, standing)
         return Broken(
             without_outcome=sum(self._is_lost(each, now) for each in self._open.values()),
             unknown_replies=sum(

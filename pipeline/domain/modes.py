@@ -127,6 +127,34 @@ def effective(modes: Mapping[str, Mode], scopes: Iterable[str]) -> Mode:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A scope's own mode as it stands, and since when nothing above it was in force, unix seconds."""
+
+    mode: Mode
+    since: float
+
+
+def standing(
+    holds: Iterable[tuple[str, bytes, float]], *, unset_since: float
+) -> dict[str, Standing]:
+    """Scope -> what stands, `GLOBAL` always: with no hold at all, its first mode since `unset_since`.
+
+    `holds` are key, value and when each was written. Since the newest one all of them stand; what
+    has been taken away meanwhile can only have made the mode lower.
+    """
+    there = list(holds)
+    since: dict[str, float] = {}
+    for key, _, at in there:
+        scope = scope_of(key)
+        since[scope] = max(at, since.get(scope, at))
+    modes = own_modes((key, value) for key, value, _ in there)
+    return {
+        scope: Standing(own_mode(modes, scope), since.get(scope, unset_since))
+        for scope in (GLOBAL, *modes)
+    }
+
+
+@dataclass(frozen=True)
 class StepTooBig:
     """A raise of more than one step; `next` is the mode that may be asked for."""
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from agents.alert_facts import (
 from pipeline.domain.alerts import shipped_rules
 from pipeline.domain.invariants import Broken
 from pipeline.domain.lag import Cause, Lag, Place, State
+from pipeline.domain.modes import FIRST_MODE, GLOBAL, Mode, Standing
 from pipeline.domain.query import Line, Question, answer
 from pipeline.domain.signals import LAST_WEEK, values_of
 from pipeline.domain.windows import Window
@@ -99,12 +100,13 @@ class Known:
     fresh: Sequence[Lag] = ()
     last: float | None = NOW - 1
     asked_at: float | None = None
+    standing: Mapping[str, Standing] = field(default_factory=dict)
 
     def look(self) -> float | None:
         return self.last
 
-    def broken(self, now: float) -> Broken | None:
-        self.asked_at = now
+    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken | None:
+        self.asked_at, self.standing = now, standing
         return Broken(double_sends=2)
 
 
@@ -153,6 +155,23 @@ def test_the_trail_is_judged_by_the_brokers_clock_while_that_is_known() -> None:
     seconds[0] = 100.0
     asyncio.run(made.look())
     assert known.asked_at == NOW + 60
+
+
+def test_the_trail_is_judged_with_the_modes_that_stand() -> None:
+    seconds = [0.0]
+    controls, known = Controls(monotonic=lambda: seconds[0]), Known()
+    made = reader([], known, controls)
+    made.watching_since = NOW - 30
+    asyncio.run(made.look())
+    assert known.standing == {GLOBAL: Standing(FIRST_MODE, NOW - 30)}
+    controls.mode("route_only").mode("draft", "channel=email")
+    asyncio.run(made.look())
+    assert known.standing == {
+        GLOBAL: Standing(Mode.ROUTE_ONLY, NOW), "channel=email": Standing(Mode.DRAFT, NOW),
+    }  # fmt: skip
+    seconds[0] = 100.0
+    asyncio.run(made.look())
+    assert known.standing == {}
 
 
 def test_a_control_topic_that_is_not_followed_says_nothing() -> None:

@@ -13,6 +13,7 @@ from pipeline.domain.modes import (
     Change,
     Mode,
     ModeRecord,
+    Standing,
     StepTooBig,
     Subject,
     change,
@@ -21,6 +22,7 @@ from pipeline.domain.modes import (
     mode_key,
     own_mode,
     own_modes,
+    standing,
 )
 
 MODES = st.sampled_from(Mode)
@@ -179,3 +181,21 @@ def test_a_raise_beside_a_panic_never_undoes_it(start: Mode, when: int) -> None:
 
 def test_keys_stand_below_the_prefix() -> None:
     assert mode_key(GLOBAL, "x") == f"{MODE_PREFIX}global/x"
+
+
+def test_what_stands_is_known_since_the_newest_hold_of_its_scope() -> None:
+    def hold(scope: str, id_: str, mode: Mode, at: float) -> tuple[str, bytes, float]:
+        value = ModeRecord(mode=mode, reason="x", by="x", at=0.0).to_bytes()
+        return mode_key(scope, id_), value, at
+
+    holds = [
+        hold(GLOBAL, "a", Mode.STOP, 20.0), hold(GLOBAL, "b", Mode.DRAFT, 30.0),
+        hold(GLOBAL, "c", Mode.LIVE, 10.0), hold("channel=email", "d", Mode.SHADOW, 5.0),
+    ]  # fmt: skip
+    assert standing(holds, unset_since=99.0) == {
+        GLOBAL: Standing(Mode.STOP, 30.0), "channel=email": Standing(Mode.SHADOW, 5.0),
+    }  # fmt: skip
+
+
+def test_where_nobody_has_set_a_mode_the_first_one_is_known_from_when_it_was_looked_for() -> None:
+    assert standing([], unset_since=99.0) == {GLOBAL: Standing(FIRST_MODE, 99.0)}
