@@ -17,7 +17,7 @@ from pipeline import topics
 from pipeline.control import Control
 from pipeline.domain.alerts import Rule
 from pipeline.domain.control_records import GATE_PREFIX
-from pipeline.domain.lag import Lag, State
+from pipeline.domain.lag import Lag, State, is_idle
 from pipeline.domain.query import Line, Question, ask
 from pipeline.domain.signals import (
     LAST_WEEK,
@@ -41,6 +41,10 @@ SAMPLE_KEPT = 45.0
 HELPDESK = "richpanel"
 _STANDING = frozenset({State.STALL, State.STOP})
 _PER_BUDGET = 60.0
+_WORK = frozenset(
+    name for of_group in topics.GROUPS.values() for name in of_group if name != topics.AUDIT.name
+)
+"""The topics between an accepted webhook and its outcome, those of parked work included."""
 
 Ask = Callable[[Iterable[Question]], Awaitable[Mapping[Question, Sequence[Line]]]]
 """What the windows say to each question; one that not all partitions answered is left out."""
@@ -160,6 +164,7 @@ class FactsReader:
             broken=self.trail.broken(
                 self._broker_now(now),
                 self.control.standing(unset_since=self.watching_since) or {},
+                is_idle=self.lag is not None and is_idle(self.lag.fresh, _WORK),
             ),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))

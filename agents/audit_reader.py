@@ -34,6 +34,8 @@ class AuditReader:
         self._lock = threading.Lock()
         self._state = Invariants()
         self._alive_at = 0.0
+        self._unread: set[int] = set()
+        """Partitions whose end was not reached since their last record."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -41,6 +43,7 @@ class AuditReader:
         """Begins to read, from `HORIZON` back."""
         self._state = Invariants()
         self._alive_at = 0.0
+        self._unread = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(self._state, self._stop), name="invariants", daemon=True
@@ -54,12 +57,16 @@ class AuditReader:
             self._thread.join()
             self._thread = None
 
-    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken | None:
+    def broken(
+        self, now: float, standing: Mapping[str, Standing], *, is_idle: bool
+    ) -> Broken | None:
         """See `Invariants.broken`; None while that is not known."""
         if time.monotonic() - self._alive_at > SILENT_AFTER:
             return None
         with self._lock:
-            return self._state.broken(now, standing)
+            # The outcome of what seems lost may lie in what is not read yet.
+            is_idle = is_idle and not self._unread
+            return self._state.broken(now, standing, is_idle=is_idle)
 
     def _run(self, state: Invariants, stop: threading.Event) -> None:
         consumer = confluent_kafka.Consumer(
@@ -110,9 +117,12 @@ class AuditReader:
                 except UnreadableValue:
                     continue
                 with self._lock:
+                    self._unread.add(message.partition())
                     state.add(audit, partition=message.partition(), offset=message.offset())
             elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001
                 behind.discard(message.partition())
+                with self._lock:
+                    self._unread.discard(message.partition())
             else:
                 raise confluent_kafka.KafkaException(error)
         # Before all was read once, an event that has ended since looks as if it had not.

@@ -1,6 +1,9 @@
 """What must always hold, told from the audit trail and the modes that stand (DESIGN section 1).
 
-* An accepted event reaches its terminal outcome.
+* An accepted event reaches its terminal outcome. One that does not is told of within 60 s where others
+  have overtaken it, or where nothing waits and nothing is in hand. While anything waits, be it for a
+  vendor's budget, behind a 429 or for a stage that is down, it may be in that line, and a lower bound
+  than the critical age would call every backlog a loss; that something waits has alerts of its own.
 * A reply key is sent once.
 * Nothing is done at the helpdesk that the mode does not allow.
 
@@ -18,9 +21,10 @@ from pipeline.domain.events import Audit
 from pipeline.domain.modes import Mode, Standing, Subject, is_scope
 
 OUTCOME_WITHIN = 55.0
-"""Seconds without a word of an event that others have overtaken; it is told of within 60."""
+"""Seconds without a word of an event that others have overtaken or that nothing can be waiting for;
+it is told of within 60."""
 OUTCOME_AT_LAST = 300.0
-"""Seconds without a word of an event that waits in line: the critical age (DOMAIN section 1)."""
+"""Seconds without a word of an event that may wait in line: the critical age (DOMAIN section 1)."""
 OVERTAKEN_BY = 10.0
 """Seconds by which a later event must have come into line to count as overtaking: tickets are
 worked on side by side, so near neighbours pass each other every day."""
@@ -225,15 +229,20 @@ class Invariants:
 
     # -- told ---------------------------------------------------------------------------------
 
-    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken:
+    def broken(
+        self, now: float, standing: Mapping[str, Standing], *, is_idle: bool = False
+    ) -> Broken:
         """What is broken at `now`, unix seconds.
 
         `standing` are the modes as they stand, by scope: the trail does not reach back to all that
-        were set, and the logbook may lack one.
+        were set, and the logbook may lack one. `is_idle` says that a moment ago no stage had anything
+        to do, nothing was parked, and the trail is read to its end.
         """
         self._judge_calls(now, standing)
         return Broken(
-            without_outcome=sum(self._is_lost(each, now) for each in self._open.values()),
+            without_outcome=sum(
+                self._is_lost(each, now, is_idle=is_idle) for each in self._open.values()
+            ),
             unknown_replies=sum(
                 each.unsettled_since is not None and now - each.unsettled_since > UNKNOWN_AFTER
                 for each in self._open.values()
@@ -243,12 +252,12 @@ class Invariants:
             forgotten=self._forgotten,
         )
 
-    def _is_lost(self, mine: _Open, now: float) -> bool:
+    def _is_lost(self, mine: _Open, now: float, *, is_idle: bool) -> bool:
         # Parked work that comes back stands at the end of the line: who passed it meanwhile did not
         # overtake it.
         in_line = max(mine.accepted_at, self._waiting.get(mine.conversation or "", 0.0))
         is_overtaken = self._passed.get(mine.partition, 0.0) - in_line > OVERTAKEN_BY
-        return now - in_line > (OUTCOME_WITHIN if is_overtaken else OUTCOME_AT_LAST)
+        return now - in_line > (OUTCOME_WITHIN if is_overtaken or is_idle else OUTCOME_AT_LAST)
 
 
 _MODES = {mode.value: mode for mode in Mode}

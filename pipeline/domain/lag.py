@@ -24,7 +24,7 @@ it, a partition of them is OK however much lies there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise, takewhile
@@ -171,6 +171,19 @@ def judge(place: Place, samples: Sequence[Sample]) -> Lag:
         progress=(last.committed - window[0].committed) / seconds if seconds > 0 else 0.0,
         owner=last.owner,
         is_complete=_is_complete(samples),
+    )
+
+
+def is_idle(lags: Iterable[Lag], topics: Collection[str]) -> bool:
+    """Whether nothing of `topics` waits, parked work included, or is in hand.
+
+    Every partition that is known of any topic must be committed to its end; one of which nobody
+    answers hides what waits in it.
+    """
+    there = {(each.place.topic, each.place.partition): each.lag for each in lags}
+    partitions = {partition for _, partition in there}
+    return bool(there) and all(
+        there.get((topic, partition)) == 0 for topic in topics for partition in partitions
     )
 
 

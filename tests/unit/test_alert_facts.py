@@ -13,6 +13,7 @@ from agents.alert_facts import (
     LastWebhook,
     waiting,
 )
+from pipeline import topics
 from pipeline.domain.alerts import shipped_rules
 from pipeline.domain.invariants import Broken
 from pipeline.domain.lag import Cause, Lag, Place, State
@@ -101,12 +102,15 @@ class Known:
     last: float | None = NOW - 1
     asked_at: float | None = None
     standing: Mapping[str, Standing] = field(default_factory=dict)
+    is_idle: bool | None = None
 
     def look(self) -> float | None:
         return self.last
 
-    def broken(self, now: float, standing: Mapping[str, Standing]) -> Broken | None:
-        self.asked_at, self.standing = now, standing
+    def broken(
+        self, now: float, standing: Mapping[str, Standing], *, is_idle: bool
+    ) -> Broken | None:
+        self.asked_at, self.standing, self.is_idle = now, standing, is_idle
         return Broken(double_sends=2)
 
 
@@ -172,6 +176,27 @@ def test_the_trail_is_judged_with_the_modes_that_stand() -> None:
     seconds[0] = 100.0
     asyncio.run(made.look())
     assert known.standing == {}
+
+
+def test_the_trail_is_told_whether_any_stage_has_something_to_do() -> None:
+    def of(topic: str, records: int) -> Lag:
+        there = lag("any", State.OK, records=records, age=0.0)
+        return replace(there, place=replace(there.place, topic=topic))
+
+    work = [each for of_group in topics.GROUPS.values() for each in of_group]
+    known = Known()
+    made = reader([], known, Controls())
+    for busy in work:
+        known.fresh = [of(each, int(each == busy)) for each in work]
+        asyncio.run(made.look())
+        # The trail itself may be folded later: what it says is read beside.
+        assert known.is_idle is (busy == topics.AUDIT.name)
+    known.fresh = ()
+    asyncio.run(made.look())
+    assert known.is_idle is False
+    made.lag = None
+    asyncio.run(made.look())
+    assert known.is_idle is False
 
 
 def test_a_control_topic_that_is_not_followed_says_nothing() -> None:

@@ -54,8 +54,10 @@ class Told:
     def did(self, what: str, at: float, **detail: object) -> Told:
         return self.record("act", what, at, action_id=f"a{self.offset}", detail=detail)
 
-    def broken(self, at: float, standing: Mapping[str, Standing] = {}) -> Broken:
-        return self.state.broken(T + at, standing)
+    def broken(
+        self, at: float, standing: Mapping[str, Standing] = {}, *, is_idle: bool = False
+    ) -> Broken:
+        return self.state.broken(T + at, standing, is_idle=is_idle)
 
 
 def stands(mode: str, since: float, scope: str = GLOBAL) -> dict[str, Standing]:
@@ -78,6 +80,15 @@ def test_an_event_that_waits_in_line_is_told_of_when_that_takes_too_long() -> No
     assert told.broken(316).without_outcome == 2
     # A neighbour that was a little faster overtakes nobody.
     assert Told().accepted(0).accepted(5, "i2").ended(6, "i2").broken(100).without_outcome == 0
+
+
+def test_an_event_that_nothing_can_be_waiting_for_is_told_of_within_a_minute() -> None:
+    told = Told().accepted(0)
+    assert told.broken(50, is_idle=True).without_outcome == 0
+    assert told.broken(60, is_idle=True).without_outcome == 1
+    assert told.broken(60, is_idle=False).without_outcome == 0
+    # Until it is due, whatever a look at the tiers says.
+    assert Told().accepted(0).parked(1, 601).broken(600, is_idle=True).without_outcome == 0
 
 
 def test_an_outcome_at_any_stage_ends_an_event_and_its_order_does_not_matter() -> None:

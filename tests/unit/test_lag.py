@@ -14,6 +14,7 @@ from pipeline.domain.lag import (
     Place,
     Sample,
     State,
+    is_idle,
     judge,
     remember,
     worst_first,
@@ -227,3 +228,19 @@ def test_the_worst_comes_first() -> None:
         long_waiting,
         well,
     ]
+
+
+def test_all_is_idle_when_every_partition_of_every_topic_is_committed_to_its_end() -> None:
+    def lags(**ends: int) -> list[Lag]:
+        """One topic by name and partition, such as ``a0``, whose commit is at 5."""
+        return [
+            judge(Place("g", name[0], int(name[1])), samples([5], end))
+            for name, end in ends.items()
+        ]
+
+    assert is_idle(lags(a0=5, a1=5, b0=5, b1=5), {"a", "b"})
+    assert not is_idle(lags(a0=5, a1=5, b0=5, b1=6), {"a", "b"})
+    assert is_idle(lags(a0=5, a1=5, b0=5, b1=6), {"a"})
+    # Nobody answers for the partition: what waits in it is not known.
+    assert not is_idle(lags(a0=5, a1=5, b0=5), {"a", "b"})
+    assert not is_idle([], {"a"})
