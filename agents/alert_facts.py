@@ -25,6 +25,7 @@ from pipeline.domain.signals import (
     SILENT_AFTER,
     Facts,
     Waiting,
+    last_heard,
     measured,
     questions_of,
 )
@@ -137,6 +138,8 @@ class FactsReader:
     watching_since: float = 0.0
     """Since when this process judges, unix seconds. Where no webhook has ever come, a kind of process
     was never heard of or no mode was ever set, nothing is known of what was before this moment."""
+    _last_heard: Mapping[str, float] = field(default_factory=dict, init=False)
+    """Kind -> broker time; a kind whose only process is started anew has no sign for a moment."""
 
     async def look(self) -> tuple[Facts, dict[str, float]]:
         """What is known now, and the used part of each vendor's budget."""
@@ -195,13 +198,10 @@ class FactsReader:
     def _heard(self) -> dict[str, float] | None:
         if not self.control.is_fresh:
             return None
-        at = self.control.view.broker_time
-        found: dict[str, float] = {}
-        for heard in self.control.processes():
-            silent = max(0.0, at - heard.at)
-            name = heard.record.name
-            found[name] = min(silent, found.get(name, silent))
-        return found
+        now = self.control.view.broker_time
+        signs = ((each.record.name, each.at) for each in self.control.processes())
+        self._last_heard = last_heard(self._last_heard, signs, now=now)
+        return {kind: max(0.0, now - at) for kind, at in self._last_heard.items()}
 
     def _budgets_used(self, calls: Question, lines: Iterable[Line]) -> dict[str, float]:
         rates = {

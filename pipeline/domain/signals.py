@@ -66,7 +66,7 @@ class Facts:
     gates: Mapping[str, float] | None = None
     """Vendor -> closed until."""
     heard: Mapping[str, float] | None = None
-    """Name of a process (``act-0``) -> seconds since its last sign of life."""
+    """Kind of process -> seconds since its last sign of life, see `last_heard`."""
     judging_since: float = 0.0
     """A kind of process of which nothing was ever heard is silent since then."""
     waiting: Mapping[str, Waiting] | None = None
@@ -174,13 +174,37 @@ def _signals(facts: Facts) -> Values:
     return found
 
 
-def silence(heard: Mapping[str, float], unheard: float) -> dict[str, float]:
-    """Kind -> seconds since the liveliest process of it was heard; `unheard` where none ever was."""
-    kinds: dict[str, float] = dict.fromkeys(KINDS, unheard)
-    for name, seconds in heard.items():
+def last_heard(
+    before: Mapping[str, float], signs: Iterable[tuple[str, float]], *, now: float
+) -> dict[str, float]:
+    """Kind -> when its liveliest process was last heard, of `signs` and of what was known `before`.
+
+    A process that ends in order takes its sign of life away, and the next one of its kind needs some
+    seconds: without `before` the kind would count as never heard, which is as old as the judging is.
+
+    Args:
+        before: what this said the last time.
+        signs: (name of a process such as ``act-0``, moment of its last sign of life).
+        now: by the clock of these moments, which may have been set back since `before`.
+    """
+    # Of what is no kind of ours, such as a sign that cannot be read, nobody waits to hear again.
+    found = {kind: min(at, now) for kind, at in before.items() if kind in KINDS}
+    for name, at in signs:
         kind = name.partition("-")[0]
-        kinds[kind] = min(seconds, kinds.get(kind, seconds))
-    return kinds
+        found[kind] = max(at, found.get(kind, at))
+    return found
+
+
+def silence(heard: Mapping[str, float], judged: float) -> dict[str, float]:
+    """Kind -> seconds since it was heard; `judged` where it never was, and at most.
+
+    After a start of everything the signs of hours ago still stand there: each kind has time to begin.
+
+    Args:
+        heard: kind -> seconds.
+        judged: seconds since judging began.
+    """
+    return {kind: min(heard.get(kind, judged), judged) for kind in (*KINDS, *heard)}
 
 
 def missed(written_at: Iterable[float], last_webhook_at: float, now: float) -> int:

@@ -27,7 +27,7 @@ from pipeline.stream.delivery import DeliveryError, Failure
 
 T = 1_700_000_000.0
 CLOSED = {"richpanel": T + 30}
-ALIVE = dict.fromkeys((f"{kind}-0" for kind in KINDS), 0.5)
+ALIVE = dict.fromkeys(KINDS, 0.5)
 
 
 class Topic:
@@ -334,7 +334,7 @@ def test_a_sink_that_is_gone_is_left_alone_for_an_hour(caplog: pytest.LogCapture
         await worker.judge(ALONE - 1, broken=Broken(without_outcome=1))
         assert worker.topic.board.deliveries() == []
         assert worker.desk.told == []
-        await worker.judge(ALONE, broken=Broken(), heard={**ALIVE, "act-0": 60.0})
+        await worker.judge(ALONE, broken=Broken(), heard={**ALIVE, "act": 60.0})
         assert worker.desk.told == [("process_silent", "fired")]
 
     played(story)
@@ -354,7 +354,7 @@ def test_what_a_sink_was_never_told_is_in_the_signs_of_life_until_it_takes_a_not
         await worker.judge(4, gates=CLOSED, broken=Broken(without_outcome=1))
         lost = GivenUp(sink="webhook", notices=2, since=T, code="left_alone")
         assert never_told(worker) == (lost,)
-        await worker.judge(ALONE, gates=CLOSED, heard={**ALIVE, "act-0": 60.0})
+        await worker.judge(ALONE, gates=CLOSED, heard={**ALIVE, "act": 60.0})
         await worker.judge(ALONE + 2, gates=CLOSED)
         assert never_told(worker) == ()
 

@@ -15,6 +15,7 @@ from agents.alert_facts import (
 )
 from pipeline import topics
 from pipeline.domain.alerts import shipped_rules
+from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.invariants import Broken
 from pipeline.domain.lag import Cause, Lag, Place, State
 from pipeline.domain.modes import FIRST_MODE, GLOBAL, Mode, Standing
@@ -22,9 +23,11 @@ from pipeline.domain.query import Line, Question, answer
 from pipeline.domain.signals import LAST_WEEK, values_of
 from pipeline.domain.windows import Window
 from pipeline.ports import Transient
+from pipeline.stream.control import Update
 from tests.stream.controls import Controls
 
 NOW = 1_700_000_000.0
+SIGN = ProcessRecord(name="observe-0", confirmed=0, silent_after=5).to_bytes()
 
 
 @dataclass
@@ -197,6 +200,26 @@ def test_the_trail_is_told_whether_any_stage_has_something_to_do() -> None:
     made.lag = None
     asyncio.run(made.look())
     assert known.is_idle is False
+
+
+def test_a_process_that_is_started_anew_has_time_until_its_next_sign_of_life() -> None:
+    controls = Controls().mode("live")
+    made = reader([], Known(), controls)
+    made.watching_since = NOW - 3600
+    rule = next(each for each in shipped_rules() if each.name == "process_silent")
+
+    def silent(at: float) -> float:
+        controls.view.apply([Update("process/observe-0/1", SIGN, controls.view.position, NOW + at)])
+        facts, _ = asyncio.run(made.look())
+        return values_of([rule], facts)["process_silent"]["act"]
+
+    controls.put(
+        "process/act-0/1", ProcessRecord(name="act-0", confirmed=0, silent_after=5).to_bytes()
+    )
+    assert silent(1) == 1.0
+    controls.put("process/act-0/1", None)
+    assert silent(3) == 3.0 < rule.enter
+    assert silent(rule.enter) == rule.enter
 
 
 def test_a_control_topic_that_is_not_followed_says_nothing() -> None:

@@ -13,6 +13,7 @@ from pipeline.domain.signals import (
     Waiting,
     below,
     is_askable,
+    last_heard,
     measured,
     missed,
     questions_of,
@@ -100,7 +101,7 @@ def test_every_signal_comes_of_the_facts_and_what_is_not_known_is_left_out() -> 
     facts = Facts(
         now=100.0,
         gates={"openai": 130.0, "shopify": 90.0},
-        heard={"act-0": 3.0},
+        heard={"act": 3.0},
         waiting={"act": Waiting(5, 60.0, stands=True)},
         last_webhook_at=50.0,
         written_at=[40.0, 60.0, 99.0],
@@ -129,17 +130,41 @@ def test_every_signal_comes_of_the_facts_and_what_is_not_known_is_left_out() -> 
 
 
 def test_a_kind_is_as_lively_as_its_liveliest_process() -> None:
-    kinds = silence({"act-0": 30.0, "act-1": 0.5, "parking-0": 2.0}, 7.0)
+    signs = [("act-0", 30.0), ("act-1", 59.5), ("parking-0", 58.0)]
+    heard = last_heard({}, signs, now=60.0)
+    assert heard == {"act": 59.5, "parking": 58.0}
+
+
+def test_a_kind_that_has_taken_its_sign_away_was_last_heard_when_it_was() -> None:
+    before = last_heard({}, [("act-0", 50.0), ("process/act-0/1", 50.0)], now=51.0)
+    after = last_heard(before, [("parking-0", 58.0)], now=60.0)
+    assert after == {"act": 50.0, "parking": 58.0}
+
+
+def test_the_sign_that_a_killed_process_left_does_not_hide_that_its_kind_was_heard_later() -> None:
+    before = last_heard({}, [("act-0", 20.0), ("act-0", 50.0)], now=51.0)
+    assert last_heard(before, [("act-0", 20.0)], now=60.0) == {"act": 50.0}
+
+
+def test_behind_a_clock_that_was_set_back_a_kind_falls_silent_from_then_on() -> None:
+    before = last_heard({}, [("act-0", 5000.0)], now=5001.0)
+    set_back = last_heard(before, [], now=100.0)
+    assert last_heard(set_back, [], now=130.0) == {"act": 100.0}
+
+
+def test_a_kind_is_silent_since_it_was_heard_and_never_for_longer_than_anybody_judges() -> None:
+    kinds = silence({"act": 0.5, "parking": 2.0, "dedup": 3600.0}, 7.0)
     assert kinds["act"] == 0.5
     assert kinds["parking"] == 2.0
+    assert kinds["dedup"] == 7.0
     assert kinds["ingress"] == 7.0
 
 
 def test_at_a_first_start_a_kind_has_time_to_begin() -> None:
     rules = [each for each in shipped_rules() if each.name == "process_silent"]
-    first = values_of(rules, Facts(now=102.0, heard={"observe-0": 0.5}, judging_since=100.0))
+    first = values_of(rules, Facts(now=102.0, heard={"observe": 0.5}, judging_since=100.0))
     assert all(seconds < rules[0].enter for seconds in first["process_silent"].values())
-    later = values_of(rules, Facts(now=130.0, heard={"observe-0": 0.5}, judging_since=100.0))
+    later = values_of(rules, Facts(now=130.0, heard={"observe": 0.5}, judging_since=100.0))
     assert later["process_silent"]["act"] == 30.0 >= rules[0].enter
 
 
