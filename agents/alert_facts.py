@@ -17,7 +17,7 @@ from pipeline import topics
 from pipeline.control import Control
 from pipeline.domain.alerts import Rule
 from pipeline.domain.control_records import GATE_PREFIX
-from pipeline.domain.lag import Lag, State, is_idle
+from pipeline.domain.lag import Lag, Place, State, is_idle
 from pipeline.domain.query import Line, Question, ask
 from pipeline.domain.signals import (
     LAST_WEEK,
@@ -57,6 +57,11 @@ class LagView(Protocol):
     @property
     def fresh(self) -> Sequence[Lag]:
         """The last judgements; none when they are old."""
+        ...
+
+    @property
+    def missed(self) -> Sequence[Place]:
+        """Known places of which the last look told nothing."""
         ...
 
 
@@ -157,7 +162,7 @@ class FactsReader:
             gates=gates,
             heard=self._heard(),
             judging_since=self.watching_since,
-            waiting=None if self.lag is None else waiting(self.lag.fresh),
+            waiting=self._waiting(),
             last_webhook_at=newest,
             written_at=None
             if newest is None
@@ -184,6 +189,12 @@ class FactsReader:
         A clock of ours that is ahead would have a call judged before the change that allowed it is read.
         """
         return self.control.view.broker_time if self.control.is_fresh else now
+
+    def _waiting(self) -> dict[str, Waiting] | None:
+        # The stage that was not seen may be the one that stands: it would count as well.
+        if self.lag is None or self.lag.missed:
+            return None
+        return waiting(self.lag.fresh)
 
     def _gates(self) -> dict[str, float] | None:
         if not self.control.is_fresh:

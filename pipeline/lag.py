@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from pipeline import topics
 from pipeline.domain.control_records import Heard
-from pipeline.domain.lag import Lag, Place, Sample, State, judge, remember, worst_first
+from pipeline.domain.lag import KEEP, Lag, Place, Sample, State, judge, remember, worst_first
 from pipeline.stream.groups import Standing
 
 LOOK = 3.0
@@ -36,6 +36,9 @@ METRICS = {
 class LagWatch:
     """Judges what a look at the groups shows, and hands the judgements to whoever asks.
 
+    A look may be without some places: a group or a leader did not answer in time. What was seen of
+    them before is told until it is `STALE_AFTER` old, and they are `missed` until it is `KEEP` old.
+
     Args:
         read: (stage, partition) -> the next offset that its worker reads, as it says itself.
         in_line: (stage, partition) whose worker says that its calls wait for a vendor.
@@ -57,18 +60,31 @@ class LagWatch:
         """When `lags` was judged; 0 before the first time."""
         self.lags: Sequence[Lag] = ()
         """The last judgements, the worst first."""
+        self.missed: Sequence[Place] = ()
+        """Places that were seen within `KEEP` and of which the last look told nothing."""
 
     def take(self, standings: Sequence[Standing]) -> Sequence[Lag]:
         """Takes one more look, see `Groups.look`; `lags` afterwards."""
         at, read, in_line = self._now(), self._read(), self._in_line()
-        samples = {}
+        seen = {}
         for each in standings:
             place = Place(each.group, each.topic, each.partition)
             mine = each.group.removeprefix(topics.GROUP_PREFIX), each.partition
             sample = _sample(each, at, read.get(mine), in_line=mine in in_line)
-            samples[place] = remember(self._samples.get(place, ()), sample)
-        self._samples = samples
-        self.lags = sorted((judge(place, each) for place, each in samples.items()), key=worst_first)
+            seen[place] = remember(self._samples.get(place, ()), sample)
+        missed = {
+            place: samples
+            for place, samples in self._samples.items()
+            if place not in seen and at - samples[-1].at <= KEEP
+        }
+        self._samples = seen | missed
+        self.missed = tuple(missed)
+        told = (
+            judge(place, samples)
+            for place, samples in self._samples.items()
+            if at - samples[-1].at <= STALE_AFTER
+        )
+        self.lags = sorted(told, key=worst_first)
         self.looked_at = at
         return self.lags
 

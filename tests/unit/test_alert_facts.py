@@ -14,7 +14,7 @@ from agents.alert_facts import (
     waiting,
 )
 from pipeline import topics
-from pipeline.domain.alerts import shipped_rules
+from pipeline.domain.alerts import AlertState, Phase, shipped_rules, step
 from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.invariants import Broken
 from pipeline.domain.lag import Cause, Lag, Place, State
@@ -106,6 +106,7 @@ class Known:
     asked_at: float | None = None
     standing: Mapping[str, Standing] = field(default_factory=dict)
     is_idle: bool | None = None
+    missed: Sequence[Place] = ()
 
     def look(self) -> float | None:
         return self.last
@@ -231,6 +232,27 @@ def test_a_control_topic_that_is_not_followed_says_nothing() -> None:
     facts, used = asyncio.run(made.look())
     assert (facts.gates, facts.heard, facts.waiting, used) == (None, None, None, {})
     assert facts.last_webhook_at == 0.0
+
+
+def test_a_look_at_the_lag_without_a_known_group_closes_no_alert_of_it() -> None:
+    standing = lag("act", State.STALL, records=9, age=400.0)
+    rules = [rule for rule in shipped_rules() if (rule.signal or "").startswith("queue_")]
+    known = Known((standing, lag("dedup", State.OK, records=0, age=0.0)))
+    made = reader([], known, Controls().mode("live"))
+    states: dict[str, AlertState] = {}
+
+    def judged(at: float) -> set[str]:
+        nonlocal states
+        facts, _ = asyncio.run(made.look())
+        states = step(rules, states, values_of(rules, facts), now=NOW + at)
+        return {id_ for id_, each in states.items() if each.phase is Phase.FIRING}
+
+    fires = judged(0)
+    assert fires == {"queue_standing/act", "queue_old/act", "queue_very_old/act"}
+    known.fresh, known.missed = known.fresh[1:], (standing.place,)
+    assert [judged(at) for at in range(2, 42, 2)] == [fires] * 20
+    known.missed = ()
+    assert [judged(at) for at in range(42, 84, 2)][-1] == set()
 
 
 def test_a_broker_that_does_not_tell_of_webhooks_makes_nobody_miss_one() -> None:

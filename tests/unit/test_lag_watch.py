@@ -13,6 +13,7 @@ from console import lag as command
 from pipeline import topics
 from pipeline.control_metrics import ControlCollector
 from pipeline.domain.control_records import Heard, ProcessRecord
+from pipeline.domain.lag import KEEP
 from pipeline.lag import (
     LOOK,
     STALE_AFTER,
@@ -92,10 +93,39 @@ def test_a_queue_is_all_partitions_of_a_stage() -> None:
     assert queues(watch.lags) == {"dedup": Queue(11, 100.0, stands=True)}
 
 
-def test_a_partition_that_is_gone_is_forgotten() -> None:
-    watch, _ = watched()
+def test_a_partition_that_a_look_leaves_out_is_missed_and_stays_what_it_was() -> None:
+    watch, clock = watched()
+    stuck, other = standing(5, 8, waits=900.0), standing(5, 5, partition=1, waits=None)
+    for _ in range(12):
+        clock.now += LOOK
+        (stall, _) = watch.take([stuck, other])
+    assert (stall.state, watch.missed) == ("STALL", ())
+    clock.now += LOOK
+    assert watch.take([other])[0] == stall
+    assert list(watch.missed) == [stall.place]
+    clock.now += LOOK
+    assert watch.take([stuck, other])[0].state == "STALL"
+    assert watch.missed == ()
+
+
+def test_a_partition_that_was_not_seen_for_long_is_told_no_more_and_then_forgotten() -> None:
+    watch, clock = watched()
     watch.take([standing(5, 8, waits=990.0)])
+    clock.now += STALE_AFTER
+    assert watch.take([])
+    clock.now += LOOK
     assert watch.take([]) == []
+    assert watch.missed
+    clock.now += KEEP
+    assert watch.take([]) == []
+    assert watch.missed == ()
+
+
+def test_a_broker_that_was_away_for_long_leaves_what_was_known_before() -> None:
+    watch, clock = watched()
+    watch.take([standing(5, 8, waits=900.0)])
+    clock.now += 2 * KEEP
+    assert watch.take([standing(5, 8, waits=900.0)])[0].state == "STALL"
 
 
 def heard(name: str, read: dict[int, int], at: float) -> Heard:
