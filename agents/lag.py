@@ -14,10 +14,9 @@ from pipeline import telemetry, topics
 from pipeline.app import Stage
 from pipeline.brokers import brokers
 from pipeline.control_metrics import ControlCollector
-from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, lines, positions, queues
+from pipeline.lag import LOOK, LagCollector, LagWatch, as_row, queues, watching
 from pipeline.settings import Settings
 from pipeline.stream.admin import BrokerUnreachable
-from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.groups import Groups, Standing
 
 log = logging.getLogger(__name__)
@@ -83,11 +82,7 @@ def attach_lag(stage: Stage, settings: Settings) -> LagObserver:
     """Adds the observer to the stage; its series and those of the control topic to /metrics."""
     groups = Groups(brokers(settings), topics.GROUPS)
     control = stage.control
-    watch = LagWatch(
-        read=lambda: positions(control.processes(), control.view.broker_time),
-        in_line=lambda: lines(control.processes(), control.view.broker_time),
-        now=BrokerClock(control.view, monotonic=time.monotonic),
-    )
+    watch = watching(control, monotonic=time.monotonic)
     telemetry.REGISTRY.register(LagCollector(telemetry.PREFIX, watch))
     telemetry.REGISTRY.register(ControlCollector(telemetry.PREFIX, control))
     observer = LagObserver(watch, groups)

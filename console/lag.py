@@ -24,9 +24,8 @@ from pipeline import topics
 from pipeline.brokers import brokers
 from pipeline.domain.control_records import ProcessRecord
 from pipeline.domain.lag import WINDOW
-from pipeline.lag import LOOK, STALE_AFTER, LagWatch, as_row, positions
+from pipeline.lag import LOOK, STALE_AFTER, as_row, watching
 from pipeline.settings import Settings, load_settings
-from pipeline.stream.broker_clock import BrokerClock
 from pipeline.stream.groups import Groups
 
 ASK_TIMEOUT = 3.0
@@ -146,11 +145,7 @@ class OwnLooks:
 
     def __init__(self, operator: Operator, settings: Settings) -> None:
         self._groups = Groups(brokers(settings), topics.GROUPS)
-        control = operator.control
-        self._watch = LagWatch(
-            read=lambda: positions(control.processes(), control.view.broker_time),
-            now=BrokerClock(control.view, monotonic=time.monotonic),
-        )
+        self._watch = watching(operator.control, monotonic=time.monotonic)
 
     async def look(self) -> Seen:
         """One look; the first is two, so that it tells which way the lag goes."""

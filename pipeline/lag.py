@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 from pipeline import topics
 from pipeline.domain.control_records import Heard
 from pipeline.domain.lag import KEEP, Lag, Place, Sample, State, judge, remember, worst_first
+from pipeline.stream.broker_clock import BrokerClock
+from pipeline.stream.control import View
 from pipeline.stream.groups import Standing
 
 LOOK = 3.0
@@ -104,6 +106,25 @@ def _sample(standing: Standing, at: float, read: int | None, *, in_line: bool) -
         waiting_since=standing.waiting_since,
         read=read,
         in_line=in_line,
+    )
+
+
+class Signs(Protocol):
+    """The part of `Control` that tells the workers' signs of life."""
+
+    view: View
+
+    def processes(self) -> Sequence[Heard]:
+        """See `Control.processes`."""
+        ...
+
+
+def watching(signs: Signs, *, monotonic: Callable[[], float]) -> LagWatch:
+    """A watch that knows of the workers what their signs of life tell; `monotonic` gives seconds."""
+    return LagWatch(
+        read=lambda: positions(signs.processes(), signs.view.broker_time),
+        in_line=lambda: lines(signs.processes(), signs.view.broker_time),
+        now=BrokerClock(signs.view, monotonic=monotonic),
     )
 
 

@@ -24,6 +24,7 @@ from pipeline.lag import (
     lines,
     positions,
     queues,
+    watching,
 )
 from pipeline.stream.groups import Standing
 from tests.stream.controls import Controls
@@ -150,6 +151,18 @@ def test_who_waits_for_a_vendor_is_told_by_the_living_and_shown_as_such() -> Non
         clock.now += LOOK
         lags = watch.take([standing(5, 8, waits=900.0)])
     assert (lags[0].state, lags[0].cause) == ("WARN", "vendor")
+
+
+def test_every_watch_over_the_control_topic_knows_who_waits_for_a_vendor() -> None:
+    controls = Controls()
+    clock = Clock()
+    watch = watching(controls.control, monotonic=clock)
+    record = ProcessRecord(name="dedup-0", confirmed=0, silent_after=4.5, read={0: 7}, in_line=3)
+    controls.put("process/dedup-0/1", record.to_bytes())
+    for _ in range(12):
+        clock.now += LOOK
+        (judged,) = watch.take([standing(5, 8, waits=900.0)])
+    assert (judged.state, judged.cause, judged.read) == ("WARN", "vendor", 7)
 
 
 def test_a_sign_of_life_of_an_older_version_tells_no_position() -> None:
