@@ -245,5 +245,6 @@ def waiting(lags: Iterable[Lag]) -> dict[str, Waiting] | None:
             before.depth + lag.lag,
             max(before.age, lag.age),
             stands=before.stands or lag.state in _STANDING,
+            is_rewound=before.is_rewound or lag.is_rewound,
         )
     return found or None

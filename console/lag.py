@@ -23,7 +23,7 @@ from console.operating import Operator, operating
 from pipeline import topics
 from pipeline.brokers import brokers
 from pipeline.domain.control_records import ProcessRecord
-from pipeline.domain.lag import WINDOW
+from pipeline.domain.lag import WINDOW, Cause
 from pipeline.lag import LOOK, STALE_AFTER, as_row, watching
 from pipeline.settings import Settings, load_settings
 from pipeline.stream.groups import Groups
@@ -207,7 +207,10 @@ def is_telling(row: Mapping[str, Any]) -> bool:
 
 def why(row: Mapping[str, Any]) -> str:
     """The cause in words, with what to do."""
-    return WORDS[row["cause"]].format(stage=stage_of(row), committed=row["committed"])
+    words = WORDS[row["cause"]].format(stage=stage_of(row), committed=row["committed"])
+    # An `observe` of an earlier version does not tell.
+    is_more = row.get("is_rewound") and row["cause"] != Cause.REWOUND
+    return f"{words}; {WORDS[Cause.REWOUND]}" if is_more else words
 
 
 def stage_of(row: Mapping[str, Any]) -> str:

@@ -31,7 +31,8 @@ METRICS = {
     "lag_committed_offset": "The next offset that a group works on.",
     "lag_end_offset": "One above the last offset of a partition.",
     "lag_read_offset": "The next offset that a group's worker reads, as it says itself.",
-    "lag_state": "1 for the state that a partition is in: OK WARN STALL STOP REWIND; 0 for others.",
+    "lag_state": "1 for the state that a partition is in (OK WARN STALL STOP REWIND), and for REWIND "
+    "beside STALL or STOP; 0 for others.",
 }
 
 
@@ -203,7 +204,8 @@ class LagCollector(Collector):
                 if value is not None:
                     families[name].add_metric(labels, value)
             for state in State:
-                families["lag_state"].add_metric([*labels, state], lag.state is state)
+                is_in = lag.state is state or (state is State.REWIND and lag.is_rewound)
+                families["lag_state"].add_metric([*labels, state], is_in)
         yield from families.values()
 
 

@@ -3,18 +3,19 @@
 A number needs a threshold that is wrong for the next topic; whether a consumer moves, and whether
 what waits for it grows, needs none. Judged per group, topic and partition, in this order:
 
-REWIND  the committed offset went back within `KEEP`: events are worked on again.
 STALL   looping: `LOOPS` owners held the partition in turn and none moved the commit.
 STOP    records wait and nobody holds the partition.
 STALL   somebody holds it and the commit has not moved for `WINDOW`, while the head waited all along;
         for `IN_LINE` where its owner's calls wait for a vendor, which is WARN until then.
+REWIND  the committed offset went back within `KEEP`: events are worked on again.
 WARN    the commit moves, but the lag was never zero in `WINDOW` and does not become less.
 OK      everything else, such as nothing waiting, or waiting for less than `GRACE`.
 
 Where this leaves Burrow's rules: its samples are commits, so a stuck and a dead consumer differ in
 whether they still commit. Ours commit only progress, so membership in the group tells them apart.
 REWIND counts though the lag was zero a moment ago: a rewound worker may have caught up between two
-samples, and its events were worked on again all the same.
+samples, and its events were worked on again all the same. What stalls or stops is told first, or a
+group that is reset while its workers are dead would look alive for `KEEP`; `is_rewound` tells both.
 
 An offset is not a record: compaction and transaction markers leave offsets that nobody reads. The
 lag counts offsets; what really waits is told by `waiting_since`, which is None when no record
@@ -140,6 +141,8 @@ class Lag:
     owner: str | None
     is_complete: bool
     """Whether the samples reach back over `WINDOW`; before, a stall cannot be seen."""
+    is_rewound: bool = False
+    """Whether the commit went back within `KEEP`, whatever the state is."""
 
 
 def remember(samples: Sequence[Sample], sample: Sample) -> tuple[Sample, ...]:
@@ -158,6 +161,9 @@ def judge(place: Place, samples: Sequence[Sample]) -> Lag:
     window = _window(samples)
     seconds = last.at - window[0].at
     state, cause = _state(samples)
+    is_rewound = any(after.committed < before.committed for before, after in pairwise(samples))
+    if is_rewound and SEVERITY.index(state) < SEVERITY.index(State.REWIND):
+        state, cause = State.REWIND, Cause.REWOUND
     return Lag(
         place,
         state,
@@ -171,6 +177,7 @@ def judge(place: Place, samples: Sequence[Sample]) -> Lag:
         progress=(last.committed - window[0].committed) / seconds if seconds > 0 else 0.0,
         owner=last.owner,
         is_complete=_is_complete(samples),
+        is_rewound=is_rewound,
     )
 
 
@@ -194,8 +201,6 @@ def worst_first(lag: Lag) -> tuple[float, ...]:
 
 def _state(samples: Sequence[Sample]) -> tuple[State, Cause]:
     last = samples[-1]
-    if any(after.committed < before.committed for before, after in pairwise(samples)):
-        return State.REWIND, Cause.REWOUND
     if last.age < GRACE:
         return State.OK, Cause.NONE
     if _owners_in_vain(samples) >= LOOPS:

@@ -21,6 +21,7 @@ SIGNALS: dict[str, str] = {
     "queue_depth": "Records that wait for a group, by stage.",
     "queue_age_seconds": "Age of the oldest record that waits for a stage, by stage.",
     "queue_stands": "1 where a stage's commit does not move though records wait (STALL, STOP).",
+    "queue_rewound": "1 where a stage's commit went back within the last minute (REWIND).",
     "webhooks_missed": "Customers who wrote at the helpdesk after the last webhook came.",
     "below_last_week": "Part by which webhooks are fewer than at the same hour last week.",
     "events_without_outcome": "Accepted events that reached no outcome in time.",
@@ -56,6 +57,8 @@ class Waiting:
     age: float
     """Seconds of the oldest."""
     stands: bool
+    is_rewound: bool = False
+    """Whether its commit went back lately: what it had done is worked on again."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,9 @@ def _signals(facts: Facts) -> Values:
         found["queue_depth"] = {name: each.depth for name, each in facts.waiting.items()}
         found["queue_age_seconds"] = {name: each.age for name, each in facts.waiting.items()}
         found["queue_stands"] = {name: float(each.stands) for name, each in facts.waiting.items()}
+        found["queue_rewound"] = {
+            name: float(each.is_rewound) for name, each in facts.waiting.items()
+        }
     if facts.written_at is not None and facts.last_webhook_at is not None:
         found["webhooks_missed"] = {
             WHOLE: float(missed(facts.written_at, facts.last_webhook_at, facts.now))

@@ -76,24 +76,26 @@ def test_a_closed_gate_and_a_desk_without_a_key_are_not_asked() -> None:
     assert look(HelpdeskSample(None), 20) is None
 
 
-def lag(stage: str, state: State, *, records: int, age: float) -> Lag:
+def lag(stage: str, state: State, *, records: int, age: float, is_rewound: bool = False) -> Lag:
     return Lag(
         Place(f"switchboard-{stage}", "t", 0), state, Cause.NONE, committed=0, end=records,
-        read=None, lag=records, age=age, trend=0.0, progress=0.0, owner=None, is_complete=True,
+        read=None, lag=records, age=age, trend=0.0, progress=0.0, owner=None, is_complete=True, is_rewound=is_rewound,
     )  # fmt: skip
 
 
 def test_what_waits_is_added_up_by_stage() -> None:
     found = waiting(
         [
-            lag("act", State.STALL, records=5, age=70.0),
+            lag("act", State.STALL, records=5, age=70.0, is_rewound=True),
             lag("act", State.OK, records=2, age=1.0),
             lag("dedup", State.WARN, records=1, age=0.5),
         ]
     )
     assert found is not None
     assert (found["act"].depth, found["act"].age, found["act"].stands) == (7, 70.0, True)
+    assert found["act"].is_rewound
     assert not found["dedup"].stands
+    assert not found["dedup"].is_rewound
     assert waiting([]) is None
 
 

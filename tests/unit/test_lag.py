@@ -154,6 +154,22 @@ def test_a_commit_that_goes_back_is_a_rewind_though_the_worker_has_caught_up() -
     assert verdict(seen) == (State.REWIND, Cause.REWOUND)
 
 
+def test_a_rewound_group_that_nobody_works_for_has_stopped_and_is_still_known_as_rewound() -> None:
+    lag = judge(HERE, samples([50, 10], 60, owner=None, members=0))
+    assert (lag.state, lag.cause, lag.is_rewound) == (State.STOP, Cause.DEAD, True)
+
+
+def test_a_rewound_group_that_then_does_not_move_stalls() -> None:
+    lag = judge(HERE, samples([50, *[10] * 12], 60))
+    assert (lag.state, lag.cause, lag.is_rewound) == (State.STALL, Cause.STUCK, True)
+
+
+def test_a_rewind_is_worse_than_falling_behind() -> None:
+    committed = [50, *range(10, 22)]
+    lag = judge(HERE, samples(committed, [60 + 3 * number for number in range(13)]))
+    assert (lag.state, lag.cause, lag.is_rewound) == (State.REWIND, Cause.REWOUND, True)
+
+
 def test_a_rewind_is_forgotten_after_a_while() -> None:
     seen: tuple[Sample, ...] = ()
     for number in range(30):

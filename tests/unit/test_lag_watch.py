@@ -188,6 +188,26 @@ def test_the_screen_tells_what_to_do_and_counts_what_is_well() -> None:
     assert "a stall shows after 30 s" in said
 
 
+def test_who_was_reset_while_dead_is_told_as_both() -> None:
+    watch, clock = watched()
+    watch.take([standing(5, 9, waits=10.0)])
+    clock.now += LOOK
+    rows = [as_row(each) for each in watch.take([standing(1, 9, waits=10.0)])]
+    assert command.why(rows[0]) == (
+        "no worker: start python -m agents dedup; its commit went back: events are worked on again"
+    )
+    said = exposed(watch)
+    for state in ("STOP", "REWIND"):
+        assert f'partition="0",state="{state}",topic="{RECEIVED}"}} 1.0' in said
+
+
+def test_an_observer_of_an_older_version_tells_nothing_of_a_rewind_beside_a_stop() -> None:
+    watch, _ = watched()
+    row = as_row(watch.take([standing(1, 9, waits=10.0)])[0])
+    del row["is_rewound"]
+    assert command.why(row) == "no worker: start python -m agents dedup"
+
+
 def test_all_partitions_are_shown_when_asked_for() -> None:
     assert "tickets.received/1" in shown(standing(5, 5, partition=1, waits=None), every=True)
 
