@@ -5,10 +5,8 @@ Nothing is committed and no group is joined; who looks disturbs nobody. The call
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +21,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.stream.admin import BrokerUnreachable
 from pipeline.stream.cluster import librdkafka
-from pipeline.stream.parking import DUE
+from pipeline.stream.heads import Heads, Where
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0
-_HEADS_TIMEOUT = 5.0
-Where = tuple[str, str, int]
-"""Group, topic, partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ class Groups:
                 "fetch.message.max.bytes": 1000,
             }
         )
-        self._heads: dict[Where, tuple[int, float | None]] = {}
+        self._heads = Heads(self._consumer)
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -108,7 +103,7 @@ class Groups:
             if where[0] in owners and where[1:] in begins and where[1:] in ends
         ]
         at_least = {where: max(committed[where], begins[where[1:]]) for where in rows}
-        heads = self._waiting_since(
+        heads = self._heads.waiting_since(
             {where: offset for where, offset in at_least.items() if offset < ends[where[1:]]}
         )
         return [
@@ -176,55 +171,6 @@ class Groups:
             for at, answer in _answered(asked, _result).items()
         }
 
-    # -- heads --------------------------------------------------------------------------------
-
-    def _waiting_since(self, offsets: Mapping[Where, int]) -> dict[Where, float | None]:
-        """Since when the first record at or above each offset waits; asked once per offset."""
-        self._heads = {
-            where: head
-            for where, head in self._heads.items()
-            if offsets.get(where) == head[0] and head[1] is not None
-        }
-        # Group by group: two of them may stand at different offsets of one partition.
-        for group in self._sources:
-            unread = {
-                where[1:]: offset
-                for where, offset in offsets.items()
-                if where[0] == group and where not in self._heads
-            }
-            found = self._read(unread) if unread else {}
-            self._heads |= {
-                (group, *where): (offset, found.get(where)) for where, offset in unread.items()
-            }
-        return {where: head for where, (_, head) in self._heads.items()}
-
-    def _read(self, offsets: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], float]:
-        """Since when the first record of each partition from an offset on waits.
-
-        A partition without one has no entry: only markers are left, or compaction took the rest.
-        """
-        self._consumer.assign([TopicPartition(*where, at) for where, at in offsets.items()])
-        try:
-            return dict(self._first_ones(set(offsets)))
-        finally:
-            self._consumer.unassign()
-
-    def _first_ones(self, wanted: set[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], float]]:
-        ends = time.monotonic() + _HEADS_TIMEOUT
-        while wanted:
-            if time.monotonic() > ends:
-                # Not known is not the same as not there, and one partition without a leader must
-                # not hide the lag of all others: these wait since now at the latest.
-                yield from ((where, time.time()) for where in wanted)
-                return
-            message = self._consumer.poll(0.5)
-            where = (None, None) if message is None else (message.topic(), message.partition())
-            if message is None or where not in wanted:
-                continue
-            if message.error() is None:
-                yield where, _since(message)
-            wanted.discard(where)
-
 
 def _answered(asked: Mapping[Any, Any], read: Callable[[Any], Any]) -> dict[Any, Any]:
     """What each future told in time; one that told nothing must not hide the others.
@@ -262,12 +208,3 @@ def _members(future: Any) -> Sequence[Any]:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return ()
         raise
-
-
-def _since(message: Any) -> float:
-    """When a record could first have been worked on, unix seconds: broker time, or its due time."""
-    due = dict(message.headers() or ()).get(DUE)
-    written: float = message.timestamp()[1] / 1000
-    with contextlib.suppress(ValueError):  # what somebody else wrote there
-        return written if due is None else max(written, float(due))
-    return written
