@@ -160,6 +160,8 @@ class Groups:
             (group, at.topic, at.partition): at.offset
             for group, answer in _answered(asked, _result).items()
             for at in answer.topic_partitions
+            # Told with an error and no offset it would look as if nothing had ever been committed.
+            if at.error is None
         }
 
     def _offsets(

@@ -42,9 +42,17 @@ class Broker:
         return {each: future(self.fails.get(each, nobody)) for each in groups}
 
     def list_consumer_group_offsets(self, asked: Sequence[Any], **_: Any) -> Any:
-        for each in asked[0].topic_partitions:
-            each.offset = 5
-        return {asked[0].group_id: future(asked[0])}
+        group = asked[0].group_id
+        told = [
+            SimpleNamespace(
+                topic=at.topic,
+                partition=at.partition,
+                offset=-1001 if (group, at.partition) in self.fails else 5,
+                error=self.fails.get((group, at.partition)),
+            )
+            for at in asked[0].topic_partitions
+        ]
+        return {group: future(SimpleNamespace(topic_partitions=told))}
 
     def list_offsets(self, asked: Mapping[Any, Any], **_: Any) -> Any:
         assert all(at.partition != 2 for at in asked), "one without a leader leaves all unanswered"
@@ -68,6 +76,7 @@ def seen(fails: Mapping[Any, Exception]) -> set[tuple[str, int]]:
         ({1: AWAY}, {("g", 0), ("h", 0)}),
         ({1: TimeoutError()}, {("g", 0), ("h", 0)}),
         ({"h": AWAY}, {("g", 0), ("g", 1)}),
+        ({("h", 1): AWAY}, {("g", 0), ("g", 1), ("h", 0)}),
     ],
 )
 def test_a_partition_or_group_that_nobody_answers_for_hides_no_other(
