@@ -11,7 +11,7 @@ import yaml
 
 from console.cli import app
 from console.runbook import sections
-from tests.deployed import DASHBOARDS, GRAFANA, dashboard, metrics_in, panels, rules
+from tests.deployed import DASHBOARDS, GRAFANA, PROMETHEUS, dashboard, metrics_in, panels, rules
 from tests.test_docs import METRICS
 
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
@@ -29,6 +29,21 @@ def test_a_rule_asks_for_series_that_exist(rule: dict[str, str]) -> None:
     asked = metrics_in(rule["expr"])
     assert asked
     assert [name for name in asked if not exists(name)] == []
+
+
+def test_every_process_of_the_compose_file_is_watched_where_it_serves_its_metrics() -> None:
+    services = yaml.safe_load((PROMETHEUS.parents[1] / "docker-compose.yml").read_text())[
+        "services"
+    ]
+    serving = {
+        name: f"{name}:{each['environment']['SWITCHBOARD_PORT']}"
+        for name, each in services.items()
+        if "SWITCHBOARD_PORT" in each.get("environment", {}) and name != "topics"
+    }
+    told = yaml.safe_load((PROMETHEUS / "targets.yml").read_text())
+    assert {each["labels"]["service"]: each["targets"] for each in told} == {
+        name: [address] for name, address in serving.items()
+    }
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda rule: rule["alert"])

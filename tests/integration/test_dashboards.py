@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +65,35 @@ def watched(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         with system.stdout:
             said = json.loads(system.stdout.readline())
-        urls = {"ingress": said["ingress"], **said["stages"]}
-        config = shutil.copytree(PROMETHEUS, folder / "config")
-        (config / "targets.yml").write_text(yaml.safe_dump(_targets(urls)))
-        with prometheus.running(tools, config / "prometheus.yml", folder) as server:
-            _bad_minute(said)
-            _wait_for_scrapes(server, len(urls))
-            yield Watched(server, urls, said["broker"])
+        with _control_api(said["broker"]) as console:
+            urls = {"ingress": said["ingress"], **said["stages"], "console": console}
+            config = shutil.copytree(PROMETHEUS, folder / "config")
+            (config / "targets.yml").write_text(yaml.safe_dump(_targets(urls)))
+            with prometheus.running(tools, config / "prometheus.yml", folder) as server:
+                _bad_minute(said)
+                _wait_for_scrapes(server, len(urls))
+                yield Watched(server, urls, said["broker"])
     finally:
         system.send_signal(signal.SIGINT)
         system.wait(timeout=60)
+
+
+@contextmanager
+def _control_api(broker: str) -> Iterator[str]:
+    """`serve`, which `up` does not start; where it listens."""
+    env = {"KAFKA_BOOTSTRAP_SERVERS": broker, "SWITCHBOARD_CONTROL_TOKENS": '{"ann": "token"}'}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "console", "serve"],
+        cwd=ROOT, env={**own_environment(), **env}, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        with process.stdout:
+            yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
 
 
 def _targets(urls: dict[str, str]) -> list[dict[str, Any]]:
