@@ -172,7 +172,7 @@ class FactsReader:
             broken=self.trail.broken(
                 self._broker_now(now),
                 self.control.standing(unset_since=self.watching_since) or {},
-                is_idle=self.lag is not None and is_idle(self.lag.fresh, _WORK),
+                is_idle=is_idle(self._lags() or (), _WORK),
             ),
             values={
                 rule.name: measured(rule, *(told[each] for each in of_rules[rule.name]))
@@ -191,10 +191,12 @@ class FactsReader:
         return self.control.view.broker_time if self.control.is_fresh else now
 
     def _waiting(self) -> dict[str, Waiting] | None:
+        lags = self._lags()
+        return None if lags is None else waiting(lags)
+
+    def _lags(self) -> Sequence[Lag] | None:
         # The stage that was not seen may be the one that stands: it would count as well.
-        if self.lag is None or self.lag.missed:
-            return None
-        return waiting(self.lag.fresh)
+        return None if self.lag is None or self.lag.missed else self.lag.fresh
 
     def _gates(self) -> dict[str, float] | None:
         if not self.control.is_fresh:
