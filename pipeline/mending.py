@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.stream.admin import (
-    PARTITIONS,
-    BrokerUnreachable,
-    LoginRefused,
-    Misfit,
-    TopicRefused,
-)
+from pipeline.stream import admin
+from pipeline.stream.admin import BrokerUnreachable, LoginRefused, Misfit, TopicRefused
 from pipeline.stream.guard import Told
 
 APPLY = "./switchboard topics apply"
@@ -28,12 +23,28 @@ def mended(trouble: BaseException | Misfit) -> str:
             command = f"./switchboard tables begin {table}"
         case Told(code="table_busy"):
             command = "stop it, or give this worker a name of its own with SWITCHBOARD_INSTANCE"
-        case Misfit(setting=""):
-            command = APPLY
-        case Misfit(setting=setting, found=found) if setting == PARTITIONS:
-            command = f"set SWITCHBOARD_PARTITIONS={found} or use another cluster"
         case Misfit():
-            command = f"alter it with kafka-configs, or delete the topic and run {APPLY}"
+            command = _of_misfit(trouble)
         case _:
             return str(trouble)
     return f"{trouble}: {command}"
+
+
+def _of_misfit(misfit: Misfit) -> str:
+    match misfit.setting:
+        case "":
+            return APPLY
+        case admin.PARTITIONS:
+            return f"set SWITCHBOARD_PARTITIONS={misfit.found} or use another cluster"
+        case admin.COPIES:
+            return (
+                "add copies with kafka-reassign-partitions, see deploy/README.md, or set "
+                f"SWITCHBOARD_REPLICATION={misfit.found}"
+            )
+        case admin.MIN_INSYNC | admin.UNCLEAN:
+            return (
+                'kafka-configs --bootstrap-server "$KAFKA_BOOTSTRAP_SERVERS" --alter '
+                f"--topic {misfit.topic} --add-config {misfit.setting}={misfit.wanted}"
+            )
+        case _:
+            return f"alter it with kafka-configs, or delete the topic and run {APPLY}"

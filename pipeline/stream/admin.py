@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
@@ -13,9 +14,26 @@ from pipeline.stream.cluster import librdkafka
 _TIMEOUT = 10.0
 _TRIES = (1.0, 2.0, 7.0)
 """Seconds; a login that fails is told behind the first of them, a broker that is away after all."""
-CHECKED_CONFIG = ("cleanup.policy", "message.timestamp.type")
-"""Settings that change what a topic means; retention and sizes are the operator's to tune."""
 PARTITIONS = "partitions"
+COPIES = "copies"
+MIN_INSYNC = "min.insync.replicas"
+UNCLEAN = "unclean.leader.election.enable"
+
+
+def _is_enough(found: str, wanted: str) -> bool:
+    return int(found) >= int(wanted)
+
+
+CHECKED: Mapping[str, Callable[[str, str], bool]] = {
+    PARTITIONS: operator.eq,
+    COPIES: _is_enough,
+    MIN_INSYNC: _is_enough,
+    UNCLEAN: operator.eq,
+    "cleanup.policy": operator.eq,
+    "message.timestamp.type": operator.eq,
+}
+"""What changes a topic's meaning, or how much may break before what it acknowledged is lost -> when
+what was found fits what is wanted. Retention and sizes are the operator's to tune."""
 _REFUSED = (
     KafkaError._SSL,  # noqa: SLF001 - its public name
     KafkaError._AUTHENTICATION,  # noqa: SLF001
@@ -40,7 +58,7 @@ class Misfit(NamedTuple):
 
     topic: str
     setting: str = ""
-    """`PARTITIONS` or a name of `CHECKED_CONFIG`; empty = there is no such topic."""
+    """A name of `CHECKED`; empty = there is no such topic."""
     found: str = ""
     wanted: str = ""
 
@@ -52,6 +70,8 @@ class Misfit(NamedTuple):
                 f"{self.topic} has {self.found} partitions, not {self.wanted}, and the number is "
                 "for ever"
             )
+        if self.setting == COPIES:
+            return f"{self.topic} has a partition with {self.found} of {self.wanted} copies"
         return f"{self.topic} has {self.setting}={self.found}, not {self.wanted}"
 
 
@@ -66,6 +86,40 @@ class TopicPlan(Protocol):
     def replication(self) -> int: ...  # noqa: D102
     @property
     def config(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
+class Found(NamedTuple):
+    """A topic as the broker has it."""
+
+    copies: Sequence[int]
+    """Of each partition; those on a broker that is away count too."""
+    config: Mapping[str, str]
+
+
+def misfits(plan: TopicPlan, found: Found | None) -> list[Misfit]:
+    """How a topic differs from its plan; None = there is no such topic.
+
+    A setting that the broker does not tell, or the plan does not name, is not judged.
+    """
+    if found is None:
+        return [Misfit(plan.name)]
+    wanted = {
+        PARTITIONS: str(plan.partitions),
+        COPIES: str(plan.replication),
+        # Not in the plan: a hosted broker where it is off for good may refuse a topic that names it.
+        UNCLEAN: "false",
+        **plan.config,
+    }
+    actual = {
+        PARTITIONS: str(len(found.copies)),
+        COPIES: str(min(found.copies, default=0)),
+        **found.config,
+    }
+    return [
+        Misfit(plan.name, name, actual[name], wanted[name])
+        for name, fits in CHECKED.items()
+        if name in wanted and name in actual and not fits(actual[name], wanted[name])
+    ]
 
 
 def apply(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[str]:
@@ -101,33 +155,25 @@ def check(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> list[Misfit]:
         BrokerUnreachable: no broker answers, or none lets us in (`LoginRefused`).
     """
     admin, existing = _ask(bootstrap_servers)
-    present = [plan for plan in plans if plan.name in existing]
-    missing = [Misfit(plan.name) for plan in plans if plan.name not in existing]
-    counts = [
-        Misfit(plan.name, PARTITIONS, str(existing[plan.name]), str(plan.partitions))
-        for plan in present
-        if existing[plan.name] != plan.partitions
-    ]
-    return missing + counts + _config_misfits(admin, present)
+    configs = _configs(admin, [plan.name for plan in plans if plan.name in existing])
+    found = {name: Found(existing[name], config) for name, config in configs.items()}
+    return [misfit for plan in plans for misfit in misfits(plan, found.get(plan.name))]
 
 
-def _config_misfits(admin: AdminClient, plans: Sequence[TopicPlan]) -> list[Misfit]:
-    resources = [ConfigResource(ResourceType.TOPIC, plan.name) for plan in plans]
-    described = {
-        resource.name: future.result(timeout=_TIMEOUT)
-        for resource, future in (admin.describe_configs(resources) if resources else {}).items()
+def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Every setting of each topic as it holds, be it the topic's own or the broker's."""
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    described = admin.describe_configs(resources) if resources else {}
+    return {
+        resource.name: {
+            name: entry.value for name, entry in future.result(timeout=_TIMEOUT).items()
+        }
+        for resource, future in described.items()
     }
-    return [
-        Misfit(plan.name, setting, found, wanted)
-        for plan in plans
-        for setting in CHECKED_CONFIG
-        if (wanted := plan.config.get(setting)) is not None
-        and wanted != (found := described[plan.name][setting].value)
-    ]
 
 
-def _ask(bootstrap_servers: str) -> tuple[AdminClient, dict[str, int]]:
-    """A client that has been answered, and what it was told: topic -> its number of partitions."""
+def _ask(bootstrap_servers: str) -> tuple[AdminClient, dict[str, list[int]]]:
+    """A client that has been answered, and what it was told: topic -> copies of each partition."""
     refusals: list[str] = []
 
     def on_error(error: KafkaError) -> None:
@@ -141,7 +187,10 @@ def _ask(bootstrap_servers: str) -> tuple[AdminClient, dict[str, int]]:
         except KafkaException:
             admin.poll(0)  # only here is `on_error` called
         else:
-            return admin, {name: len(topic.partitions) for name, topic in known.items()}
+            return admin, {
+                name: [len(partition.replicas) for partition in topic.partitions.values()]
+                for name, topic in known.items()
+            }
         if refusals:
             raise LoginRefused(f"{bootstrap_servers} does not let us in: {refusals[-1]}")
     raise BrokerUnreachable(f"no broker answers at {bootstrap_servers}")

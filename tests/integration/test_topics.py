@@ -37,6 +37,24 @@ def test_a_wrong_partition_count_or_policy_is_never_changed_silently(broker: Bro
     assert "cleanup.policy=compact, not delete" in str(policy)
 
 
+def test_copies_and_minimum_of_an_existing_topic_are_compared_as_the_broker_tells_them(
+    broker: Broker,
+) -> None:
+    made = Plan("topics-e", config={"min.insync.replicas": "1"})
+    admin.apply(broker.bootstrap, [made])
+    assert admin.check(broker.bootstrap, [made]) == []
+    wanted = Plan("topics-e", replication=3, config={"min.insync.replicas": "2"})
+    copies, minimum = admin.check(broker.bootstrap, [wanted])
+    assert copies == ("topics-e", admin.COPIES, "1", "3")
+    assert minimum == ("topics-e", admin.MIN_INSYNC, "1", "2")
+
+
+def test_a_topic_that_may_elect_an_unclean_leader_does_not_fit(broker: Broker) -> None:
+    admin.apply(broker.bootstrap, [Plan("topics-f", config={admin.UNCLEAN: "true"})])
+    (unclean,) = admin.check(broker.bootstrap, [Plan("topics-f", config={})])
+    assert unclean == ("topics-f", admin.UNCLEAN, "true", "false")
+
+
 def test_a_topic_that_the_broker_does_not_make_is_told_with_its_reason(broker: Broker) -> None:
     with pytest.raises(admin.TopicRefused, match=r"topics-d: .*[Rr]eplication"):
         admin.apply(broker.bootstrap, [Plan("topics-d", replication=3)])

@@ -4,7 +4,10 @@ import pytest
 
 from pipeline.mending import mended
 from pipeline.stream.admin import (
+    COPIES,
+    MIN_INSYNC,
     PARTITIONS,
+    UNCLEAN,
     BrokerUnreachable,
     LoginRefused,
     Misfit,
@@ -24,6 +27,9 @@ from pipeline.stream.store import TableBusyError
         (TableBusyError("t is in use by another process"), "SWITCHBOARD_INSTANCE"),
         (Misfit("t"), "t is missing: ./switchboard topics apply"),
         (Misfit("t", PARTITIONS, "2", "4"), "set SWITCHBOARD_PARTITIONS=2 or use another cluster"),
+        (Misfit("t", COPIES, "1", "3"), "see deploy/README.md, or set SWITCHBOARD_REPLICATION=1"),
+        (Misfit("t", MIN_INSYNC, "1", "2"), "--alter --topic t --add-config min.insync.replicas=2"),
+        (Misfit("t", UNCLEAN, "true", "false"), "--topic t --add-config unclean.leader.election.enable=false"),
         (Misfit("t", "cleanup.policy", "delete", "compact"), "or delete the topic and run ./switchboard topics apply"),
     ],
 )  # fmt: skip
