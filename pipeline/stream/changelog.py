@@ -180,13 +180,14 @@ class Changelog(ChangelogReader):
 
     def __init__(
         self, consumer: Consumer, where: TopicPartition, topic_id: str, *, source: str, servers: str,
-        delete_retention: Callable[[], float],
+        delete_retention: Callable[[], float], monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._consumer = consumer
         self._topic, self._partition = where.topic, where.partition
         self._source, self._servers = source, servers
         self._topic_id = topic_id
         self._delete_retention = delete_retention
+        self._monotonic = monotonic
         offsets: tuple[int, int] = consumer.get_watermark_offsets(where, timeout=_TIMEOUT)
         self._begin, self._end = offsets
         self._epoch = self._read_epoch()
@@ -241,23 +242,32 @@ class Changelog(ChangelogReader):
             raise RestoreError(f"{self._topic}[{self._partition}]: its first record is no epoch")
 
     def read(self, position: int) -> Iterator[Slab]:
-        """Slabs from `position` to the end."""
+        """Slabs from `position` to the end.
+
+        Raises:
+            RestoreError: the broker tells an error, or no record and no end for `_TIMEOUT` seconds.
+        """
         return self._changes(max(position, self._begin), slab=_SLAB)
 
     def _changes(self, at: int, *, slab: int) -> Iterator[Slab]:
         if at >= self._end:
             return
         self._consumer.assign([TopicPartition(self._topic, self._partition, at)])
-        deadline = time.monotonic() + _TIMEOUT
+        deadline = self._monotonic() + _TIMEOUT
         while at < self._end:
             messages = self._consumer.consume(min(slab, self._end - at), timeout=_POLL)
-            if not messages:
-                if time.monotonic() > deadline:
-                    raise RestoreError(f"{self._topic}: no answer in {_TIMEOUT:.0f} s")
+            changes, reached = self._unpack(messages, at)
+            if reached == at:
+                # An end that is told again and again is no progress.
+                if self._monotonic() > deadline:
+                    raise RestoreError(
+                        f"{self._topic}[{self._partition}]: nothing between {at} and its end at "
+                        f"{self._end} came in {_TIMEOUT:.0f} s"
+                    )
                 continue
-            changes, at = self._unpack(messages, at)
+            at = reached
             yield changes, at
-            deadline = time.monotonic() + _TIMEOUT
+            deadline = self._monotonic() + _TIMEOUT
 
     def _unpack(self, messages: list[Any], at: int) -> Slab:
         changes: list[Change] = []
@@ -268,7 +278,10 @@ class Changelog(ChangelogReader):
                 changes.append((message.key(), message.value(), offset))
                 at = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                at = self._end  # compaction may have taken the last offsets away
+                # A new leader may not know yet how far all have acknowledged (KIP-207), and its end
+                # is below ours: what lies between would be passed by and never read.
+                if message.offset() >= self._end:
+                    at = self._end  # the last offsets are markers, or compaction took them away
             else:
                 raise RestoreError(f"{self._topic}[{self._partition}]: {error.name()}")
         return changes, at
@@ -293,8 +306,8 @@ class Changelog(ChangelogReader):
     def _time_of_last(self) -> int:
         """Milliseconds since the epoch at which the broker appended the last record."""
         self._consumer.assign([TopicPartition(self._topic, self._partition, self._end - 1)])
-        deadline = time.monotonic() + _TIMEOUT
-        while time.monotonic() < deadline:
+        deadline = self._monotonic() + _TIMEOUT
+        while self._monotonic() < deadline:
             message = self._consumer.poll(_POLL)
             if message is not None and message.error() is None:
                 return int(message.timestamp()[1])
