@@ -19,6 +19,7 @@ from pipeline.stream.guard import Crash, crash
 from pipeline.stream.stall import Blocked, StallMonitor
 from pipeline.stream.table import DurableTable
 from pipeline.stream.watchdog import LOOK, Stalled, Watchdog
+from pipeline.stream.witness import Witness
 
 MAX_POLL_RECORDS = 4000
 SESSION_TIMEOUT = 10.0
@@ -116,6 +117,7 @@ class DurableApp(faust.App):  # type: ignore[misc]
         self.stalls = StallMonitor(
             limit=SESSION_TIMEOUT / 3,
             monotonic=time.monotonic,
+            beside=Witness(),
             fatal=FATAL_STALL,
             on_fatal=self._stood_still,
         )

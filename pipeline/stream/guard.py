@@ -1,7 +1,8 @@
 """Crash-only: what cannot be made durable ends the process, and the supervisor starts anew.
 
 Exit codes: 0 stopped as asked, 64 wrong use, 70 (EX_SOFTWARE) something failed that only a fresh
-start mends, 78 (EX_CONFIG) topics or settings do not fit and a restart will not help.
+start mends, 78 (EX_CONFIG) topics or settings do not fit and a restart will not help. 1 means that
+something kept the loop for itself until `witness` ended the process from beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
+EXIT_NO_TURN = 1
+"""faulthandler's own; a fresh start mends it as it does `EXIT_CRASH`."""
 EXIT_USAGE = 64
 EXIT_CRASH = 70
 EXIT_CONFIG = 78
