@@ -12,7 +12,7 @@ import contextlib
 import ctypes
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ MAX_RESTARTS_IN_A_ROW = 8
 NO_RESTART = {EXIT_USAGE, EXIT_CONFIG}
 """What a fresh start does not mend."""
 READY_TIMEOUT = 90.0
-STOP_TIMEOUT = 15.0
+STOP_TIMEOUT = 45.0
+"""Seconds that children may take to stop: a stage ends itself after 40, and one that is killed before
+has not given its attempt back, which counts as a death of all that it has in hand."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -45,6 +47,8 @@ class Child:
     command: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    stands_on: int = 0
+    """Children that were ready before it was started, so that it may need them."""
     restarts: int = 0
     ready: dict[str, Any] = field(default_factory=dict)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +80,8 @@ class Supervisor:
             ProcessError: it ended first, or said nothing for `READY_TIMEOUT` seconds.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
-        child = Child(name, command, env, self._logs / f"{name}.log")
+        stands_on = sum(child.is_ready.is_set() for child in self._children.values())
+        child = Child(name, command, env, self._logs / f"{name}.log", stands_on)
         self._children[name] = child
         self._watchers.append(asyncio.create_task(self._keep(child)))
         ready = asyncio.create_task(child.is_ready.wait())
@@ -152,22 +157,40 @@ class Supervisor:
         return {name: child.restarts for name, child in self._children.items()}
 
     async def stop(self) -> None:
-        """Stops every child, the last started first, and returns when all are gone."""
+        """Stops every child and returns when all are gone: who started together, stops together.
+
+        Those who stand on others go before them. Cancelled, it kills what is left: who asks for the
+        second time does not wait.
+        """
         self._stopping = True
-        for name in reversed(list(self._children)):
-            process = self._children[name].process
-            if process is None or process.returncode is not None:
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
-            except TimeoutError:
+        try:
+            for floor in sorted({one.stands_on for one in self._children.values()}, reverse=True):
+                here = [one for one in self._children.values() if one.stands_on == floor]
+                await asyncio.gather(*(_ended(process) for process in _running(here)))
+        finally:
+            left = _running(self._children.values())
+            for process in left:
                 process.kill()
+            for process in left:
                 await process.wait()
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+            for watcher in self._watchers:
+                watcher.cancel()
+            await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+def _running(children: Iterable[Child]) -> list[asyncio.subprocess.Process]:
+    processes = [child.process for child in children if child.process is not None]
+    return [process for process in processes if process.returncode is None]
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def python(*arguments: str) -> list[str]:

@@ -12,9 +12,11 @@ import typer
 import yaml
 
 from agents import parking
-from agents.__main__ import BUILDERS
+from agents.__main__ import BUILDERS, STOP_GRACE
 from agents.status import status_routes
 from console.cli import app
+from console.processes import STOP_TIMEOUT
+from ingress.__main__ import GRACE
 from pipeline.settings import Settings
 from sandbox.kafka_jars import KAFKA_VERSION
 
@@ -98,6 +100,13 @@ def test_health_checks_ask_a_path_that_exists_on_the_port_that_is_served() -> No
         assert found is not None
         assert found.group(1) == service["environment"]["SWITCHBOARD_PORT"]
         assert found.group(2) in status_routes(lambda: True)
+
+
+def test_nobody_is_killed_before_it_may_have_given_its_attempt_back() -> None:
+    for name in (*BUILDERS, parking.NAME, "ingress"):
+        patience = OURS[name]["stop_grace_period"]
+        assert float(patience.removesuffix("s")) > max(STOP_GRACE, GRACE)
+    assert max(STOP_GRACE, GRACE) < STOP_TIMEOUT
 
 
 def test_the_image_has_every_room_that_a_service_runs() -> None:
