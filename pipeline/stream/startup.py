@@ -39,8 +39,20 @@ def problems(app: Any) -> list[str]:
             found.append(f"agent {name} has concurrency {agent.concurrency}: use lanes")
         if agent._sinks:  # noqa: SLF001 - no public name
             found.append(f"agent {name} has sinks, which nobody awaits: produce in the agent")
+    sources = {topic for agent in app.agents.values() for topic in _topics(agent)}
+    if app.durable and len(sources) > 1:
+        # A table is owned by the number of the partition alone.
+        found.append(
+            f"sources {', '.join(sorted(sources))} beside a table: two workers may get the same "
+            "partition of two topics, and both would own that partition of the table; use an app "
+            "for each"
+        )
     return found
 
 
 def _same(actual: object, wanted: object) -> bool:
     return str(getattr(actual, "value", actual)) == str(wanted)
+
+
+def _topics(agent: Any) -> tuple[str, ...]:
+    return tuple(getattr(agent.channel, "topics", ()))  # a channel in memory has none

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.stream import startup
 from pipeline.stream.app import DurableApp, StartError
+from tests.stream.memory_broker import MemoryBroker
 
 
 def made(folder: Path, **conf: Any) -> DurableApp:
@@ -56,3 +57,34 @@ def test_fausts_tables_sinks_and_concurrency_are_refused(tmp_path: Path) -> None
     ]
     with pytest.raises(StartError, match="use lanes"):
         asyncio.run(app.on_start())
+
+
+def test_two_sources_beside_a_table_are_refused(
+    tmp_path: Path, memory_broker: MemoryBroker
+) -> None:
+    app = made(tmp_path)
+
+    async def read(batches: AsyncIterator[Any]) -> None:
+        async for _ in batches:
+            pass
+
+    for topic in ("orders", "returns"):
+        app.agent(app.batches(topic), name=topic)(read)
+    assert startup.problems(app) == []
+    app.durable.append(memory_broker.table(tmp_path))
+    (problem,) = startup.problems(app)
+    assert problem.startswith("sources orders, returns beside a table: ")
+    with pytest.raises(StartError, match="use an app for each"):
+        asyncio.run(app.on_start())
+
+
+def test_several_tables_of_one_source_are_fine(tmp_path: Path, memory_broker: MemoryBroker) -> None:
+    app = made(tmp_path)
+
+    @app.agent(app.batches("orders"), name="orders")  # type: ignore[untyped-decorator]
+    async def orders(batches: AsyncIterator[Any]) -> None:
+        async for _ in batches:
+            pass
+
+    app.durable += [memory_broker.table(tmp_path / "a"), memory_broker.table(tmp_path / "b")]
+    assert startup.problems(app) == []
