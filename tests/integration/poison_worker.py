@@ -1,7 +1,8 @@
 """`python -m tests.integration.poison_worker NAME FOLDER`: copies records, and dies at one of them.
 
-A value `kill` ends the process as the out-of-memory killer would: no exception, no clean-up. While
-there is a file `end` in FOLDER, a value `end` makes the process end itself for another reason.
+A value `kill` ends the process as the out-of-memory killer would: no exception, no clean-up. A value
+`wait` keeps the loop for itself for longer than it may, and works on nothing meanwhile. While there
+is a file `end` in FOLDER, a value `end` makes the process end itself for another reason.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import functools
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.stream.app import DurableApp
+from pipeline.stream.app import FATAL_STALL, DurableApp
 from pipeline.stream.batch import Batch
 from pipeline.stream.changelog import Changelogs
 from pipeline.stream.dead_letter import DeadLetters, dead_letter
@@ -28,6 +30,8 @@ def decide(app: DurableApp, folder: Path, batch: Batch) -> Effects:
     values = {record.value for record in batch.records}
     if b"kill" in values:
         os.kill(os.getpid(), signal.SIGKILL)
+    if b"wait" in values:
+        time.sleep(FATAL_STALL + 1)
     if b"end" in values and (folder / "end").exists():
         app.end("test", RuntimeError("something else is wrong"))
     return Effects(

@@ -92,6 +92,21 @@ def test_an_event_that_kills_five_times_becomes_a_dead_letter_and_its_neighbours
     assert dict(copying.dead[0].headers() or [])["sb-reason"] == b"poison"
 
 
+@pytest.mark.full
+@pytest.mark.timeout(240)
+def test_an_event_that_blocks_the_loop_without_any_work_becomes_a_dead_letter_too(
+    broker: Broker, tmp_path: Path
+) -> None:
+    copying = Copying(broker, "blocking", tmp_path, b"a", b"wait", b"b")
+    with copying.lives() as looks:
+        for _ in looks:
+            assert len(copying.ends) <= POISON_AFTER + 1
+            if copying.dead and {b"a", b"b"} <= copying.out:
+                break
+    assert set(copying.ends) == {EXIT_CRASH}
+    assert [letter.value() for letter in copying.dead] == [b"wait"]
+
+
 def test_a_process_that_ends_itself_for_another_reason_blames_no_event(
     broker: Broker, tmp_path: Path
 ) -> None:
