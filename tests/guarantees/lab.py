@@ -187,6 +187,11 @@ class Lab:
     def committed(self, partition: int = 0, topic: str = "") -> int:
         return self.commits(topic)[partition]
 
+    def commit(self, offset: int) -> None:
+        """Commits for partition 0 of the source in the name of the group, while no worker runs."""
+        place = TopicPartition(self.source, 0, offset)
+        patiently(lambda: self._group.commit(offsets=[place], asynchronous=False))
+
     def group(self) -> tuple[str, int]:
         """The group's state and how many members it has."""
         found = self._admin.describe_consumer_groups([self.name])[self.name].result(PATIENCE)
