@@ -132,21 +132,25 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Seeks every partition to where we read next: at first the committed offset."""
         fresh = [tp for tp, mine in self._assignments.items() if mine.position is None]
         if fresh:
-            await self._learn_positions(fresh)
+            await self._learn_positions({tp: self._assignments[tp] for tp in fresh})
         positions = {
             tp: mine.position for tp, mine in self._assignments.items() if mine.position is not None
         }
         if positions:
             await self.seek_wait(positions)
 
-    async def _learn_positions(self, fresh: Sequence[TP]) -> None:
+    async def _learn_positions(self, fresh: Mapping[TP, Assignment]) -> None:
         committed: Mapping[TP, int | None] = await self.seek_to_committed()
         # Without a commit the earliest offset must be known as a number: only then is a run that
         # got lost before the first commit seen as a hole.
-        earliest = await self.earliest_offsets(*fresh)
-        ends = await self._ends_behind(committed, fresh)
-        notes = await self._thread.notes(fresh)
-        for tp in fresh:
+        earliest, ends, notes = await asyncio.gather(
+            self.earliest_offsets(*fresh),
+            self._ends_behind(committed, list(fresh)),
+            self._thread.notes(list(fresh)),
+        )
+        for tp, mine in fresh.items():
+            if self._assignments.get(tp) is not mine:
+                continue  # the next rebalance came meanwhile, and asks for itself
             offset = committed.get(tp)
             if offset is not None and offset < 0:
                 offset = None
@@ -165,7 +169,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                                       "committed": offset, "end": ends[tp]}},
                 )  # fmt: skip
                 offset = None
-            self._assignments[tp].begin(
+            mine.begin(
                 earliest[tp] if offset is None else max(offset, earliest[tp]),
                 Suspicion.parse(notes.get(tp)),
                 end=ends[tp],

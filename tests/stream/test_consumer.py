@@ -194,6 +194,34 @@ def test_a_partition_begins_at_its_commit_or_where_the_log_does(tmp_path: Path) 
         assert (mine.position, slept) == (position, [])
 
 
+def test_a_rebalance_while_positions_are_asked_for_asks_for_its_own(tmp_path: Path) -> None:
+    """Of two partitions one has gone to somebody else, and one was given to us anew."""
+    gone, stays = Assignment("source", 0, 1, None), Assignment("source", 1, 1, None)
+    anew = Assignment("source", 1, 2, None)
+
+    async def play() -> None:
+        consumer = consumer_with(tmp_path, {HERE: gone, THERE: stays}, [])
+
+        async def answering(answer: object) -> Any:
+            return dict.fromkeys((HERE, THERE), answer)
+
+        async def ends(*_: TP) -> dict[TP, int]:
+            consumer._assignments = {THERE: anew}
+            return {HERE: 9, THERE: 9}
+
+        consumer.seek_to_committed = lambda: answering(5)
+        consumer.earliest_offsets = lambda *_: answering(0)
+        consumer.highwaters = ends
+        consumer._thread.notes = lambda _: answering("")
+        await consumer.perform_seek()
+        assert consumer.sought == []
+        await consumer.perform_seek()
+        assert consumer.sought == [{THERE: 5}]
+
+    asyncio.run(play())
+    assert (gone.position, stays.position, anew.position) == (None, None, 5)
+
+
 def test_of_a_log_that_ends_before_the_commit_everything_is_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
