@@ -129,9 +129,7 @@ class Acting:
         """What is done stays done; the rest of the plan waits."""
         await self._keep(work)
         await self._parking.park(
-            place,
-            later,
-            lambda due: self._records.parked(work.run, later, place.patience, due=due),
+            place, later, lambda detail: self._records.parked(work.run, later.code, detail)
         )
 
     async def _keep(self, work: _Work, *done: Done) -> None:

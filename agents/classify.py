@@ -76,12 +76,7 @@ class Classification:
         await self._parking.leave(place)
 
     async def _park(self, place: Place, ticket: AcceptedTicket, later: Later) -> None:
-        def told(due: float) -> list[Outgoing]:
-            detail = {
-                "wait": round(later.seconds, 3),
-                "due": round(due, 3),
-                "failures": place.patience.failures,
-            }
+        def told(detail: Mapping[str, float]) -> list[Outgoing]:
             audit = _audit(ticket, "parked", self._now(), detail, reason=later.code)
             return audited([audit], place.record)
 

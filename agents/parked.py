@@ -7,7 +7,7 @@ durable. A crash in between brings the record again, and `admit` knows it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -155,13 +155,22 @@ class Parking:
         return queue
 
     async def park(
-        self, place: Place, later: Later, told: Callable[[float], Iterable[Outgoing]]
+        self, place: Place, later: Later, told: Callable[[Mapping[str, float]], Iterable[Outgoing]]
     ) -> None:
-        """Puts the work aside, together with what is `told` of it, given its due time (unix seconds)."""
+        """Puts the work aside, together with what is `told` of it.
+
+        It is given the detail of the audit: the wait in seconds, when the work is due by unix seconds,
+        and how many calls have failed.
+        """
         due = due_after(self._now(), later.seconds, uniform=self._uniform)
+        detail = {
+            "wait": round(later.seconds, 3),
+            "due": round(due, 3),
+            "failures": place.patience.failures,
+        }
         # By the wait alone: jitter must not move it to a longer tier.
         tier = tier_for(later.seconds)
-        await self._put(place, due, place.lap + 1, later.code, *told(due), tier=tier)
+        await self._put(place, due, place.lap + 1, later.code, *told(detail), tier=tier)
 
     async def leave(self, place: Place) -> None:
         """Everything about the work is durable: the ticket's next piece may have its turn."""

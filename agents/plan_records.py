@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from agents.patience import Later, Patience
+from agents.patience import Patience
 from agents.records import audited, outgoing
 from pipeline import topics
 from pipeline.domain.events import (
@@ -120,15 +120,9 @@ class PlanRecords:
         """The steps that the run has done and not told of, which later runs do not repeat."""
         return audited(self._steps(run, DONE), run.record)
 
-    def parked(self, run: Run, later: Later, patience: Patience, *, due: float) -> list[Outgoing]:
-        """That a run has ended without an outcome until it is `due` again, unix seconds."""
-        at = self._now()
-        detail = {
-            "wait": round(later.seconds, 3),
-            "due": round(due, 3),
-            "failures": patience.failures,
-        }
-        audit = self._audit(run, "parked", later.code, at, detail=detail)
+    def parked(self, run: Run, code: str, detail: Mapping[str, float]) -> list[Outgoing]:
+        """That a run has ended without an outcome, for now; see `Parking.park`."""
+        audit = self._audit(run, "parked", code, self._now(), detail=detail)
         return audited([audit], run.record)
 
     def ended(self, run: Run, patience: Patience) -> list[Outgoing]:
