@@ -1,12 +1,12 @@
 """A poison event: how often it took the process down, and how it is told from its neighbours.
 
 An attempt is noted with the group's committed offset *before* the first record behind that offset
-is handed out, so even a process that is killed by its own memory has counted. Any commit that
-moves takes the note of a process without a limit away. While deaths repeat without progress, ever fewer records are handed out
-at once, and only they are suspects of the next death; in the end the head of one partition stands
-alone in the whole process, and when it kills again it is the culprit and goes to the dead letters. Its last try waits until the process has lived for a while:
-whoever kills workers one after the other does not reach it. A partition that is given up in order
-takes its attempt back.
+is handed out, so even a process that is killed by its own memory has counted. Any commit that moves
+takes the note of a process without a limit away. While deaths repeat without progress, ever fewer
+records are handed out at once, and only they are suspects of the next death; in the end the head of
+one partition stands alone in the whole process, and when it kills again it is the culprit and goes
+to the dead letters. Its last try waits until the process has lived for a while: whoever kills workers
+one after the other does not reach it. A partition that is given up in order takes its attempt back.
 
 Weakness: a record at which somebody else kills twice while it stands alone looks the same.
 """

@@ -130,9 +130,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Seeks every partition to where we read next: at first the committed offset."""
-        fresh = [tp for tp, mine in self._assignments.items() if mine.position is None]
+        fresh = {tp: mine for tp, mine in self._assignments.items() if mine.position is None}
         if fresh:
-            await self._learn_positions({tp: self._assignments[tp] for tp in fresh})
+            await self._learn_positions(fresh)
         positions = {
             tp: mine.position for tp, mine in self._assignments.items() if mine.position is not None
         }
