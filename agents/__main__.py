@@ -231,9 +231,16 @@ async def run(name: str, settings: Settings) -> int:
     if settings.traces_url:
         tracing.start(settings.traces_url, name)
     bound = listening(settings)
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def told() -> None:
+        stop.set()
+        # From the signal on: where the broker goes away in the middle of a start, Faust never ends it
+        # and nothing behind it would be reached.
+        loop.call_later(STOP_GRACE, functools.partial(crash, "stop", code="slow"))
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told)
     if name == parking.NAME:
         await parking.serve_parking(settings, bound, stop, lambda url: _say_ready(name, url))
         return 0
@@ -259,7 +266,6 @@ async def run(name: str, settings: Settings) -> int:
     announce.cancel()
     if code:
         stage.app.end(name, RuntimeError("the Faust app crashed"))
-    asyncio.get_running_loop().call_later(STOP_GRACE, functools.partial(crash, "stop", code="slow"))
     await stage.app.stop()
     expiring.cancel()
     for each in stage.alongside:
